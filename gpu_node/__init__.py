@@ -1,0 +1,1 @@
+"""The node: claims turns from the bus, transcribes, answers and speaks."""

@@ -1,0 +1,106 @@
+"""The three small protocols behind which every engine stands.
+
+STT and TTS engines are synchronous generators, pulled one step at a time by `gpu_node.threads.EngineQueue` on an engine
+thread and closed on that same thread; the longest single step bounds how fast a cancelled turn frees its engine. LLM
+engines wait on a socket (or bridge a thread) and are therefore async generators: cancelling the task that awaits one is
+what closes its upstream connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from streaming.messages import Language, ReplyContext
+
+Samples = npt.NDArray[np.float32]
+"""Mono audio in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One whitespace unit (for Korean: an 어절), with its place in seconds from the start of the audio given."""
+
+    text: str
+    start_seconds: float
+    end_seconds: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What one pass heard. `segment_ends_seconds`: where the model itself closed a segment."""
+
+    words: tuple[Word, ...]
+    language: Language
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    segment_ends_seconds: tuple[float, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+class SpeechToText(Protocol):
+    """Speech to words."""
+
+    name: str
+
+    def warm_up(self) -> None:
+        """Run once at real shapes, so that the first turn pays no first-call cost."""
+        ...
+
+    def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
+        """Hear `audio` (16 kHz). Yields None after each step that is not the last, then the Hypothesis."""
+        ...
+
+
+class TextToSpeech(Protocol):
+    """Words to speech."""
+
+    name: str
+    sample_rate: int
+    languages: frozenset[Language]
+
+    def warm_up(self) -> None: ...
+
+    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
+        """Speak one sentence; each item is the next stretch of audio at `sample_rate`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """What an LLM is asked: the finished utterance, and what the gateway lets it know. `released` was said already."""
+
+    transcript: str
+    context: ReplyContext
+    released: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the reply's text and the engine that wrote it."""
+
+    text: str
+    source: str
+
+
+class LanguageModel(Protocol):
+    """An utterance to a reply, streamed."""
+
+    name: str
+
+    async def warm_up(self) -> None: ...
+
+    def stream(self, request: ReplyRequest) -> AsyncIterator[Token]:
+        """Raises gpu_node.errors.LlmError subclasses, which say whether another engine may be tried."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,46 @@
+"""How much of a reply was heard: from samples played to words.
+
+What enters the conversation's history is what the person heard, not what was written. A sentence whose audio was played to
+its end counts whole; one that was cut counts up to the last word that had been spoken whole, by its share of the sentence's
+audio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class SpokenSentence:
+    """One sentence of a reply and where its audio lies, in samples of the turn's reply audio."""
+
+    text: str
+    first_sample: int
+    samples: int = 0
+
+
+def heard_text(sentences: list[SpokenSentence], played_samples: int) -> str:
+    """The words of `sentences` that were played within `played_samples`."""
+    parts: list[str] = []
+    for sentence in sentences:
+        if not sentence.samples or played_samples <= sentence.first_sample:
+            break
+        if played_samples >= sentence.first_sample + sentence.samples:
+            parts.append(sentence.text)
+            continue
+        share = (played_samples - sentence.first_sample) / sentence.samples
+        parts.append(_whole_words(sentence.text, share))
+        break
+    return " ".join(part for part in parts if part)
+
+
+def _whole_words(text: str, share: float) -> str:
+    """The words of `text` that end within `share` of its characters."""
+    limit = share * len(text)
+    position, kept = 0, ""
+    for word in text.split():
+        position = text.index(word, position) + len(word)
+        if position > limit:
+            break
+        kept = text[:position]
+    return kept.strip()

@@ -1,0 +1,81 @@
+"""The exceptions of this package.
+
+StreamingError
+├── ProtocolError      a client's message broke the wire protocol; `code` and, where the socket must go, `close_code`
+├── MessageError       bytes from the bus are not a message of this version
+├── AudioError         PCM of an impossible shape
+├── IllegalMove        the floor was asked for a move its table does not have: our own mistake, never the client's
+└── BusError
+    ├── BusUnavailable Redis cannot be reached or refuses work for now; retrying is right
+    ├── BusFull        Redis is at its memory limit, or a stream at its bound
+    ├── Fenced         another holder has written to this stream with a higher number: stop at once
+    └── StreamGone     the stream vanished (Redis lost it, or it expired): offer it again
+"""
+
+
+class StreamingError(Exception):
+    """Root of the package's exceptions; `code` is stable and fit for logs, metrics and clients."""
+
+    code = "streaming_error"
+
+
+class ProtocolError(StreamingError):
+    """The client broke the wire protocol.
+
+    `code` names the fault (see `streaming.protocol.FAULTS`); `close_code` is the WebSocket close code where the fault
+    ends the connection, None where the message alone is dropped.
+    """
+
+    def __init__(self, code: str, detail: str, *, close_code: int | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.close_code = close_code
+
+
+class MessageError(StreamingError):
+    """Bytes from the bus that are not a message of this version."""
+
+    code = "bad_message"
+
+
+class AudioError(StreamingError):
+    """PCM of an impossible shape (odd byte count, wrong rate)."""
+
+    code = "bad_audio"
+
+
+class IllegalMove(StreamingError):
+    """The floor's table has no such move. The state is unchanged."""
+
+    code = "illegal_move"
+
+
+class BusError(StreamingError):
+    """Root of what the bus raises."""
+
+    code = "bus_error"
+
+
+class BusUnavailable(BusError):
+    """Redis cannot be reached, or refuses work for now."""
+
+    code = "bus_unavailable"
+
+
+class BusFull(BusError):
+    """Redis is at its memory limit, or a stream has reached its bound."""
+
+    code = "bus_full"
+
+
+class Fenced(BusError):
+    """Another holder has written to this stream with a higher number."""
+
+    code = "fenced"
+
+
+class StreamGone(BusError):
+    """The stream does not exist any more."""
+
+    code = "stream_gone"

@@ -1,0 +1,316 @@
+"""Every message that crosses the bus, and its bytes.
+
+Three kinds of stream carry them, each with one writer (see `streaming.bus`): a turn's **up** stream (the owning gateway),
+its **down** stream (the node that holds the turn) and the session's **journal** (the owning gateway). Commands are
+imperatives (`StartReply`), events past-tense facts (`SpeechPaused`).
+
+Positions in the user's audio are counted in samples received since the session began (16 kHz); positions in a reply are
+samples of that reply at the session's `reply_rate`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from streaming.errors import MessageError
+
+VERSION = 1
+"""Raised when an old reader could misread a new message; a reader refuses any other version."""
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""A batch of audio is at most 64 KiB and a context at most a few: anything near this is a fault."""
+
+Language = Literal["ko", "en"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Root of all messages; `type` on the wire is the class name."""
+
+
+# --- shared parts ----------------------------------------------------------------------------------------------------
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the conversation so far. `interrupted`: the user cut in, `text` is only what was heard."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    interrupted: bool = False
+
+
+class ReplyContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the gateway lets the node know of the person, for this one reply."""
+
+    language: Language = "ko"
+    history: tuple[Utterance, ...] = ()
+    form_of_address: str = ""
+    pet_name: str = "복실이"
+    summary: str = ""
+    memories: tuple[str, ...] = ()
+    photo: str = ""
+    events_today: tuple[str, ...] = ()
+    local_time: str = ""
+    """ISO 8601 with offset, the person's own clock; empty when unknown."""
+    speech_rate: float = 1.0
+    voice: str = ""
+
+
+class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that is kept of a turn: written to the journal once, then to the database as it stands."""
+
+    session: str
+    user: str
+    turn: int
+    language: Language
+    outcome: Literal["answered", "failed", "nothing_heard"]
+    transcript: str = ""
+    reply: str = ""
+    heard: str = ""
+    interrupted: bool = False
+    typed: bool = False
+    continuation: bool = False
+    source: str = ""
+    """Which LLM engine wrote the reply."""
+    started_at_ms: int = 0
+    closed_at_ms: int = 0
+    """Unix milliseconds, the owning gateway's clock; never compared with another host's."""
+    speech_samples: int = 0
+    timings_ms: dict[str, float] = {}
+
+
+# --- offers stream ---------------------------------------------------------------------------------------------------
+
+
+class Offer(Message):
+    """A turn that wants a node."""
+
+    session: str
+    turn: int
+
+
+class Reclaim(Message):
+    """A gateway's hint that some lease has run out: whoever reads it looks through the group's pending list."""
+
+
+# --- up: gateway to node ---------------------------------------------------------------------------------------------
+
+
+class TurnOpened(Message):
+    """First entry of an up stream. `text` is set for a typed turn, which has no audio."""
+
+    session: str
+    turn: int
+    language: Language
+    reply_rate: int
+    first_sample: int = 0
+    text: str | None = None
+    context: ReplyContext = ReplyContext()
+    """As of now, so that a node can warm an LLM's prompt cache while the person speaks; `StartReply` brings the real one."""
+
+
+class AudioBatch(Message):
+    """PCM16 mono 16 kHz. A jump in `first_sample` is silence that was not worth sending."""
+
+    first_sample: int
+    pcm: bytes
+
+
+class SpeechPaused(Message):
+    """The person fell silent after `sample` (one past the last sample of speech): the final pass may start."""
+
+    sample: int
+
+
+class SpeechResumed(Message):
+    """The person went on before the endpoint; speech starts again at `sample`."""
+
+    sample: int
+
+
+class StartReply(Message):
+    """The utterance ended at `end_sample`: answer it.
+
+    `attempt` rises whenever the gateway asks anew; `reply` numbers the replies of a turn (a filler is a reply too).
+    `released` is what the client already has of this reply: go on after it.
+    """
+
+    attempt: int
+    reply: int
+    end_sample: int
+    context: ReplyContext
+    released: str = ""
+
+
+class CancelReply(Message):
+    """Stop the reply of this attempt and everything older; the turn stays open."""
+
+    attempt: int
+    reason: str
+
+
+class CloseTurn(Message):
+    """Last entry of an up stream: the node lets go of the turn."""
+
+    reason: str
+
+
+# --- down: node to gateway -------------------------------------------------------------------------------------------
+
+
+class DownOpened(Message):
+    """First entry of a down stream, written by the gateway, since a node never creates one."""
+
+
+class Claimed(Message):
+    """A node holds the turn; first entry of every lease."""
+
+    node: str
+    delivery: int
+    stt: str
+    tts: str
+    llm: str
+
+
+class TranscriptPartial(Message):
+    """`stable` only grows; `tentative` is the tail that may still change. Both are plain text."""
+
+    stable: str
+    tentative: str
+    upto_sample: int
+
+
+class TranscriptFinal(Message):
+    """The words of the utterance up to `upto_sample`.
+
+    `rejected` names the guard that refused it ("silence", "invented", "loop" …); its `text` is then empty.
+    """
+
+    attempt: int
+    text: str
+    language: Language
+    upto_sample: int
+    confidence: float
+    """Mean log-probability of the tokens; 0 is certain."""
+    rejected: str = ""
+    pass_ms: float = 0.0
+
+
+class ReplyText(Message):
+    """One sentence (or first clause) of the reply, before its audio. `source` is the LLM engine that wrote it."""
+
+    attempt: int
+    reply: int
+    sentence: int
+    text: str
+    source: str
+
+
+class ReplyAudio(Message):
+    """PCM16 mono at the session's `reply_rate`; `first_sample` counts from the start of the reply."""
+
+    attempt: int
+    reply: int
+    sentence: int
+    first_sample: int
+    pcm: bytes
+
+
+class ReplyDone(Message):
+    """The reply is complete, or ended early for `reason`. `timings_ms` are durations on the node's own clock."""
+
+    attempt: int
+    reply: int
+    reason: Literal["completed", "cancelled", "nothing_heard", "failed"]
+    source: str = ""
+    detail: str = ""
+    timings_ms: dict[str, float] = {}
+
+
+class TurnFailed(Message):
+    """The node gives the turn up (`poison`: it was delivered too often; `engine`: an engine broke)."""
+
+    reason: Literal["poison", "engine", "bad_turn"]
+    detail: str
+
+
+# --- journal ---------------------------------------------------------------------------------------------------------
+
+
+class SessionOpened(Message):
+    """First entry of an owner's epoch. `received_samples`: where the new owner's count of the microphone starts."""
+
+    user: str
+    language: Language
+    reply_rate: int
+    received_samples: int = 0
+
+
+class Told(Message):
+    """An event as the client was told it: the JSON of the wire protocol, numbered by the journal entry's id."""
+
+    event: bytes
+
+
+class Released(Message):
+    """The client was sent what stands at `entry` of the turn's down stream (a `ReplyText` or a `ReplyAudio`)."""
+
+    turn: int
+    entry: str
+
+
+class Interrupted(Message):
+    """The user took the floor: nothing of this reply is sent after this entry. `sent_samples` bounds what was heard."""
+
+    turn: int
+    attempt: int
+    sent_samples: int
+    reason: str
+
+
+class Closed(Message):
+    """The turn is over; `record` is what the database gets, whoever writes it."""
+
+    record: TurnRecord
+
+
+class Committed(Message):
+    """The database has the turn. Told to the client by the same entry."""
+
+    turn: int
+
+
+class SessionEnded(Message):
+    """The session is over and will not be resumed."""
+
+    reason: str
+
+
+OfferMessage = Offer | Reclaim
+UpMessage = TurnOpened | AudioBatch | SpeechPaused | SpeechResumed | StartReply | CancelReply | CloseTurn
+DownMessage = (
+    DownOpened | Claimed | TranscriptPartial | TranscriptFinal | ReplyText | ReplyAudio | ReplyDone | TurnFailed
+)
+JournalRecord = SessionOpened | Told | Released | Interrupted | Closed | Committed | SessionEnded
+AnyMessage = OfferMessage | UpMessage | DownMessage | JournalRecord
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: Message) -> bytes:
+    """A version byte, then MessagePack."""
+    return bytes([VERSION]) + _encoder.encode(message)
+
+
+def decode(data: bytes) -> AnyMessage:
+    """The inverse of `encode`; raises MessageError for anything else."""
+    if not 2 <= len(data) <= MAX_MESSAGE_BYTES:
+        raise MessageError(f"{len(data)} bytes")
+    if data[0] != VERSION:
+        raise MessageError(f"version {data[0]}, this reader knows {VERSION}")
+    try:
+        return _decoder.decode(memoryview(data)[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MessageError(str(error)) from error
