@@ -42,7 +42,9 @@ class LlmError(EngineError):
 class LlmRateLimited(LlmError):
     code = "llm_rate_limited"
 
-    def __init__(self, detail: str, *, retry_after_seconds: float | None = None, before_first_token: bool = True) -> None:
+    def __init__(
+        self, detail: str, *, retry_after_seconds: float | None = None, before_first_token: bool = True
+    ) -> None:
         super().__init__(detail, before_first_token=before_first_token)
         self.retry_after_seconds = retry_after_seconds
 

@@ -105,6 +105,8 @@ class TurnOpened(Message):
     language: Language
     reply_rate: int
     first_sample: int = 0
+    continuation: bool = False
+    """The person went on after a turn that was closed already."""
     text: str | None = None
     context: ReplyContext = ReplyContext()
     """As of now, so that a node can warm an LLM's prompt cache while the person speaks; `StartReply` brings the real one."""

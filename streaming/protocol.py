@@ -21,7 +21,8 @@ from streaming.messages import Language
 MICROPHONE_RATE = 16_000
 MAX_AUDIO_MESSAGE_BYTES = 4096
 """128 ms of microphone; clients send 20 ms (640 bytes)."""
-MAX_CONTROL_BYTES = 8192
+MAX_CONTROL_BYTES = 16_384
+"""Room for `MAX_TEXT_CHARACTERS` with every one of them escaped."""
 MAX_TEXT_CHARACTERS = 2000
 MAX_SAMPLE = 2**53 - 1
 """Beyond this a JSON number loses its last digit in JavaScript."""
@@ -131,7 +132,9 @@ def decode_client(data: str | bytes) -> ClientMessage:
         message = _client_decoder.decode(data)
     except msgspec.ValidationError as error:
         unknown = "Invalid value" in str(error) and str(error).endswith("`$.type`")
-        raise fault("unknown_message" if unknown or "missing required field `type`" in str(error) else "bad_field", str(error)) from None
+        raise fault(
+            "unknown_message" if unknown or "missing required field `type`" in str(error) else "bad_field", str(error)
+        ) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise fault("bad_json", str(error)) from None
     _check(message)
@@ -249,12 +252,15 @@ class SpokenAudio(Event, tag="reply.audio"):
     samples: int
 
 
+ReplyReason = Literal["completed", "interrupted", "cancelled", "nothing_heard", "failed"]
+
+
 class ReplyEnded(Event, tag="reply.done"):
     """No more of this reply will come. `audio_samples`: how much of it was sent."""
 
     turn: int
     reply: int
-    reason: Literal["completed", "interrupted", "cancelled", "nothing_heard", "failed"]
+    reason: ReplyReason
     source: str
     audio_samples: int
     timings_ms: dict[str, float]

@@ -1,0 +1,70 @@
+"""`python -m gpu_node`: one node, from its settings to its drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from gpu_node.engines.catalogue import build_engines
+from gpu_node.errors import NodeError
+from gpu_node.logs import configure
+from gpu_node.settings import NodeSettings
+from gpu_node.threads import EngineQueue
+from gpu_node.worker import Worker
+from streaming import notify
+from streaming.bus import Bus
+from streaming.errors import BusError
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(settings: NodeSettings) -> None:
+    """Warm up, then claim turns until told to stop."""
+    async with (
+        EngineQueue("engine") as queue,
+        Bus.open(
+            settings.bus_urls,
+            name=settings.node_name,
+            key=settings.bus_key.get_secret_value() if settings.bus_key else None,
+            lease_ms=settings.lease_ms,
+        ) as bus,
+    ):
+        engines = build_engines(settings, queue)
+        worker = Worker(
+            bus,
+            engines,
+            name=settings.node_name,
+            slots=settings.node_slots,
+            lease_ms=settings.lease_ms,
+            engine_stall_ms=settings.engine_stall_ms,
+            drain_seconds=settings.drain_seconds,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.drain)
+        try:
+            await worker.warm_up()
+            notify.ready()
+            await worker.run()
+        finally:
+            await engines.llm.aclose()
+
+
+def main() -> int:
+    try:
+        settings = NodeSettings.read()
+        configure(settings.log_level)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(settings))
+    except (NodeError, BusError) as error:
+        print(f"gpu_node: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""Gemini, through google-genai's `generateContent` stream.
+
+https://ai.google.dev/api/generate-content. What the SDK would take from the environment (API version, address, backend,
+HTTP library) is given explicitly, so that a variable meant for another program does not change this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+from google import genai
+from google.genai import errors, types
+
+from gpu_node.engines import ReplyRequest, Token
+from gpu_node.engines.sse import CommentFilter
+from gpu_node.engines.upstream import Deadlines, read
+from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
+from gpu_node.persona import conversation, system_prompt
+
+DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
+DEFAULT_MODEL = "gemini-3.5-flash-lite"
+DEFAULT_API_VERSION = "v1"
+DEFAULT_THINKING_LEVEL = "minimal"
+
+MAX_OUTPUT_TOKENS = 512
+"""Three Korean sentences take about 120; what the model thinks counts too. At the limit the reply simply ends."""
+
+KEEPALIVE_SECONDS = 120.0
+"""httpx keeps an idle connection for 5 s; people think longer than that, and every turn would pay for a handshake."""
+
+WARM_UP_SECONDS = 5.0
+
+# Older people talk of war, illness and death; the default thresholds of some models break off just there.
+_SAFETY_SETTINGS = [
+    types.SafetySetting(category=category, threshold=types.HarmBlockThreshold.BLOCK_ONLY_HIGH)
+    for category in (
+        types.HarmCategory.HARM_CATEGORY_HARASSMENT,
+        types.HarmCategory.HARM_CATEGORY_HATE_SPEECH,
+        types.HarmCategory.HARM_CATEGORY_SEXUALLY_EXPLICIT,
+        types.HarmCategory.HARM_CATEGORY_DANGEROUS_CONTENT,
+    )
+]
+
+_ENDED = frozenset({"STOP", "MAX_TOKENS"})
+_BLOCKED = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
+_DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
+
+
+class GeminiLlm:
+    """`name` is `gemini`. Cancelling the task that reads `stream`, or closing it, closes the connection."""
+
+    name = "gemini"
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        model: str = DEFAULT_MODEL,
+        api_version: str = DEFAULT_API_VERSION,
+        thinking_level: str | None = DEFAULT_THINKING_LEVEL,
+        base_url: str = DEFAULT_BASE_URL,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        """`thinking_level` None leaves the field out, for models that do not know it."""
+        self.model = model
+        self._deadlines = deadlines or Deadlines()
+        self._thinking_level = thinking_level
+        # Our own client, so that the SDK cannot choose aiohttp or httpx2 by what happens to be installed. Its time-outs
+        # are the deadlines of `read`; uncompressed, since a compressor may hold a word back.
+        self._http = httpx.AsyncClient(
+            transport=_WithoutComments(), timeout=None, headers={"Accept-Encoding": "identity"}
+        )
+        self._client = genai.Client(
+            vertexai=False,
+            api_key=api_key,
+            http_options=types.HttpOptions(base_url=base_url, api_version=api_version, httpx_async_client=self._http),
+        )
+
+    async def warm_up(self) -> None:
+        """Asks for the model's description: opens the connection, and finds a wrong key or name before anyone waits."""
+        try:
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                await self._client.aio.models.get(model=self.model)
+        except (errors.APIError, httpx.HTTPError, ValueError, TimeoutError) as error:
+            raise _translated(error) from error
+
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
+        """The reply, a few words at a time."""
+
+        def source() -> AsyncGenerator[str, None]:
+            return self._chunks(request)
+
+        async with aclosing(read(source, self._deadlines, name=self.name)) as pieces:
+            async for piece in pieces:
+                yield Token(piece, self.name)
+
+    async def aclose(self) -> None:
+        await self._client.aio.aclose()
+        await self._http.aclose()
+
+    async def _chunks(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        """One request. A verdict on the answer is raised when the body has ended: see `upstream` for why not before."""
+        verdict = _Verdict()
+        try:
+            stream = await self._client.aio.models.generate_content_stream(
+                model=self.model, contents=_contents(request), config=self._config(request)
+            )
+            async for chunk in stream:
+                text = verdict.of(chunk)
+                if text:
+                    yield text
+        except (errors.APIError, httpx.HTTPError, ValueError, TypeError) as error:
+            # ValueError: a frame that is no JSON or not of this shape. TypeError: what the SDK raises for an error
+            # frame without a code, since it compares None with a number.
+            raise _translated(error) from error
+        verdict.pronounce()
+
+    def _config(self, request: ReplyRequest) -> types.GenerateContentConfig:
+        thinking = None
+        if self._thinking_level is not None:
+            thinking = types.ThinkingConfig(thinking_level=types.ThinkingLevel(self._thinking_level.upper()))
+        return types.GenerateContentConfig(
+            system_instruction=system_prompt(request.context),
+            max_output_tokens=MAX_OUTPUT_TOKENS,
+            thinking_config=thinking,
+            safety_settings=_SAFETY_SETTINGS,
+        )
+
+
+class _WithoutComments(httpx.AsyncHTTPTransport):
+    """The ordinary transport, but for comment lines in event streams: google-genai 3.4 takes them for broken JSON."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.headers.get("content-type", "").startswith("text/event-stream"):
+            response.stream = _Filtered(response.stream)
+        return response
+
+
+class _Filtered(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream | httpx.SyncByteStream) -> None:
+        assert isinstance(stream, httpx.AsyncByteStream)
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        comments = CommentFilter()
+        async for chunk in self._stream:
+            yield comments.feed(chunk)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Verdict:
+    """What the chunks so far say about how the answer ended."""
+
+    def __init__(self) -> None:
+        self._spoke = False
+        self._finish = ""
+        self._prompt_block = ""
+
+    def of(self, chunk: types.GenerateContentResponse) -> str:
+        """The chunk's words, thoughts left out; what else it says is remembered."""
+        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None:
+            self._prompt_block = str(chunk.prompt_feedback.block_reason.value)
+        if not chunk.candidates:
+            return ""
+        candidate = chunk.candidates[0]
+        if candidate.finish_reason is not None:
+            self._finish = str(candidate.finish_reason.value)
+        parts = candidate.content.parts if candidate.content is not None else None
+        text = "".join(part.text for part in parts or () if part.text and not part.thought)
+        self._spoke = self._spoke or bool(text)
+        return text
+
+    def pronounce(self) -> None:
+        """Raises unless the answer ended as an answer should."""
+        if self._prompt_block:
+            raise LlmBlocked(f"gemini refused the prompt: {self._prompt_block}")
+        if self._finish in _BLOCKED:
+            raise LlmBlocked(f"gemini stopped the answer: {self._finish}")
+        if self._finish not in _ENDED:
+            raise LlmUnavailable(f"gemini broke the answer off: {self._finish or 'no finish reason'}")
+        if not self._spoke:
+            raise LlmUnavailable(f"gemini answered nothing: {self._finish}")
+
+
+def _contents(request: ReplyRequest) -> list[types.ContentUnion]:
+    return [
+        types.Content(role="model" if role == "assistant" else "user", parts=[types.Part(text=text)])
+        for role, text in conversation(request)
+    ]
+
+
+def _translated(error: Exception) -> LlmError:
+    """The SDK's and the transport's exceptions as ours, with the service's own words."""
+    if isinstance(error, errors.APIError):
+        detail = f"gemini answered {error.code} {error.status}: {error.message}"
+        if error.code == 429:
+            return LlmRateLimited(detail, retry_after_seconds=_retry_after_seconds(error.details))
+        if error.code == 408 or error.code is None or error.code >= 500:
+            return LlmUnavailable(detail)
+        return LlmMisconfigured(detail)
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return LlmMisconfigured(f"gemini's address is no http address: {error}")
+    return LlmUnavailable(f"gemini cannot be reached or understood: {type(error).__name__} {error}")
+
+
+def _retry_after_seconds(details: Any) -> float | None:
+    """`google.rpc.RetryInfo` of an error's body; None where it has none."""
+    error = details.get("error", details) if isinstance(details, dict) else {}
+    for detail in error.get("details") or ():
+        if isinstance(detail, dict) and str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
+            match = _DELAY.fullmatch(str(detail.get("retryDelay", "")))
+            return float(match[1]) if match else None
+    return None

@@ -1,0 +1,181 @@
+"""Any server that speaks OpenAI's `chat/completions` stream: vLLM, Ollama, llama.cpp's own server, LiteLLM, OpenAI.
+
+https://platform.openai.com/docs/api-reference/chat-streaming. Only what all of them share is used: messages, a limit on
+the answer, `stream`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+
+from gpu_node.engines import ReplyRequest, Token
+from gpu_node.engines.sse import EventDecoder
+from gpu_node.engines.upstream import Deadlines, read
+from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
+from gpu_node.persona import conversation, system_prompt
+
+MAX_TOKENS = 400
+MAX_ERROR_BYTES = 16 * 1024
+KEEPALIVE_SECONDS = 120.0
+WARM_UP_SECONDS = 5.0
+
+
+class OpenAiCompatibleLlm:
+    """`name` is `openai`. Cancelling the task that reads `stream`, or closing it, closes the connection."""
+
+    name = "openai"
+
+    def __init__(self, base_url: str, model: str, *, api_key: str = "", deadlines: Deadlines | None = None) -> None:
+        """`base_url` ends where the API begins, as in `https://host/v1`; servers of one's own often want no key."""
+        self.model = model
+        self._base_url = base_url.rstrip("/")
+        self._deadlines = deadlines or Deadlines()
+        # OpenAI's own newer models refuse the old name of this field; most other servers know only that one.
+        own = base_url.startswith("https://api.openai.com/")
+        self._limit_field = "max_completion_tokens" if own else "max_tokens"
+        self._http = httpx.AsyncClient(
+            timeout=None,  # the deadlines of `read` are the time-outs
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+        )
+
+    async def warm_up(self) -> None:
+        """Asks for the list of models: opens the connection, and finds a wrong key or address before anyone waits."""
+        try:
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                response = await self._http.get(f"{self._base_url}/models")
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise _unreachable(error) from error
+        if response.status_code in (401, 403):
+            raise _refusal(response.status_code, response.content, response.headers)
+
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
+        """The reply, a token or a few at a time."""
+
+        def source() -> AsyncGenerator[str, None]:
+            return self._pieces(request)
+
+        async with aclosing(read(source, self._deadlines, name=self.name)) as pieces:
+            async for piece in pieces:
+                yield Token(piece, self.name)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _pieces(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        messages = [{"role": "system", "content": system_prompt(request.context)}]
+        messages += [{"role": role, "content": text} for role, text in conversation(request)]
+        body = {"model": self.model, "messages": messages, "stream": True, self._limit_field: MAX_TOKENS}
+        answer = _Answer()
+        try:
+            async with self._http.stream("POST", f"{self._base_url}/chat/completions", json=body) as response:
+                if response.status_code != 200:
+                    raise _refusal(response.status_code, await _beginning(response), response.headers)
+                decoder = EventDecoder()
+                async for chunk in response.aiter_bytes():
+                    for data in decoder.feed(chunk):
+                        if data.strip() == "[DONE]":
+                            answer.pronounce(finished=True)
+                            return
+                        yield answer.text_of(data)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise _unreachable(error) from error
+        answer.pronounce(finished=False)
+
+
+class _Answer:
+    """What the events so far say about how the answer ended."""
+
+    def __init__(self) -> None:
+        self._spoke = False
+        self._finish = ""
+
+    def text_of(self, data: str) -> str:
+        """The event's words; raises an LlmError where it is an error, ValueError where it is not the protocol's."""
+        event = json.loads(data)
+        if not isinstance(event, dict):
+            raise ValueError("an event that is not an object")
+        if event.get("error"):
+            raise _error_event(event["error"])
+        choices = event.get("choices") or [{}]  # a last event with the usage has none
+        choice = choices[0]
+        if not isinstance(choice, dict):
+            raise ValueError("a choice that is not an object")
+        self._finish = choice.get("finish_reason") or self._finish
+        delta = choice.get("delta") or {}
+        content = delta.get("content") if isinstance(delta, dict) else None
+        text = content if isinstance(content, str) else ""
+        self._spoke = self._spoke or bool(text)
+        return text
+
+    def pronounce(self, *, finished: bool) -> None:
+        """Raises unless the answer ended as an answer should; `finished`: the server said `[DONE]`."""
+        if self._finish == "content_filter":
+            raise LlmBlocked("openai stopped the answer: content_filter")
+        if not finished and not self._finish:
+            raise LlmUnavailable("openai broke the answer off")
+        if not self._spoke:
+            raise LlmUnavailable(f"openai answered nothing: {self._finish or 'no finish reason'}")
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """The start of an error's body: enough to say what is wrong."""
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= MAX_ERROR_BYTES:
+            break
+    return body[:MAX_ERROR_BYTES]
+
+
+def _refusal(status: int, body: bytes, headers: httpx.Headers) -> LlmError:
+    """An HTTP status that is not 200."""
+    error = _error_of(body)
+    detail = f"openai answered {status}: {error.get('message') or body[:200].decode('utf-8', 'replace')}"
+    if status == 429:
+        return LlmRateLimited(detail, retry_after_seconds=_seconds(headers.get("retry-after")))
+    if status in (408, 409) or status >= 500:
+        return LlmUnavailable(detail)
+    if error.get("code") == "content_filter":
+        return LlmBlocked(detail)
+    return LlmMisconfigured(detail)
+
+
+def _error_event(error: Any) -> LlmError:
+    """An error in the midst of the stream; the servers differ in its shape, some give a bare sentence."""
+    fields = error if isinstance(error, dict) else {"message": str(error)}
+    detail = f"openai broke the answer off: {fields.get('message')}"
+    if fields.get("code") in (429, "429", "rate_limit_exceeded"):
+        return LlmRateLimited(detail)
+    if fields.get("code") == "content_filter":
+        return LlmBlocked(detail)
+    return LlmUnavailable(detail)
+
+
+def _error_of(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """`Retry-After` in seconds; its other form, a date, is not worth another clock's error here."""
+    try:
+        return max(0.0, float(retry_after)) if retry_after is not None else None
+    except ValueError:
+        return None
+
+
+def _unreachable(error: Exception) -> LlmError:
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return LlmMisconfigured(f"OPENAI_BASE_URL is no http address: {error}")
+    return LlmUnavailable(f"openai cannot be reached or understood: {type(error).__name__} {error}")

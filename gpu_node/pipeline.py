@@ -1,0 +1,234 @@
+"""One turn on the node: what the gateway says on the up stream, to what the ear and the mouth do about it.
+
+    TurnOpened                    -> an Ear (or, for a typed turn, its text)
+    AudioBatch, SpeechPaused, …   -> the Ear
+    StartReply                    -> the final transcript, then the Mouth
+    CancelReply                   -> the Mouth's task is cancelled
+    CloseTurn                     -> the turn is let go
+
+The deliveries of the bus are synchronous and only take note; the work is done by three named tasks in one group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
+from gpu_node.hearing import Ear
+from gpu_node.speaking import Mouth
+from gpu_node.threads import EngineQueue
+from gpu_node.transcript import Caption
+from streaming.bus import ClaimedTurn
+from streaming.errors import BusError, StreamingError
+from streaming.messages import (
+    AnyMessage,
+    AudioBatch,
+    CancelReply,
+    Claimed,
+    CloseTurn,
+    Language,
+    Message,
+    ReplyDone,
+    SpeechPaused,
+    SpeechResumed,
+    StartReply,
+    TranscriptFinal,
+    TranscriptPartial,
+    TurnFailed,
+    TurnOpened,
+)
+
+log = structlog.get_logger(__name__)
+
+OPENING_SECONDS = 10.0
+"""A claimed turn whose first entry does not arrive in this time has no gateway behind it any more."""
+SPEECH_AHEAD_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What a node works with. `partial_samples`: new audio that makes a caption pass worth while; None: no captions."""
+
+    stt: SpeechToText
+    llm: LanguageModel
+    tts: dict[Language, TextToSpeech]
+    queue: EngineQueue
+    partial_samples: int | None
+
+
+class TurnPipeline:
+    """Runs one claimed turn to its end."""
+
+    def __init__(self, claimed: ClaimedTurn, engines: Engines, node: str) -> None:
+        self._claimed = claimed
+        self._engines = engines
+        self._node = node
+        self._opened: TurnOpened | None = None
+        self._ear: Ear | None = None
+        self._start: StartReply | None = None
+        self._cancelled_attempt = 0
+        self._closed = False
+        self._lost: StreamingError | None = None
+        self._changed = asyncio.Event()
+        self._replying: asyncio.Task[None] | None = None
+        self.name = f"{claimed.session[:8]}:{claimed.turn}"
+
+    async def run(self) -> None:
+        """Until the gateway closes the turn. Raises Fenced when another node has taken it, StreamGone when it is no more."""
+        await self._claimed.down.append(
+            Claimed(
+                node=self._node,
+                delivery=self._claimed.delivery,
+                stt=self._engines.stt.name,
+                tts=",".join(sorted({tts.name for tts in self._engines.tts.values()})),
+                llm=self._engines.llm.name,
+            )
+        )
+        self._claimed.follow(self._deliver, self._on_lost)
+        async with asyncio.timeout(OPENING_SECONDS):
+            while self._opened is None and self._lost is None:
+                await self._next_change()
+        listening: asyncio.Task[None] | None = None
+        if self._ear is not None:
+            listening = asyncio.create_task(self._ear.listen(), name=f"listen:{self.name}")
+            listening.add_done_callback(lambda _: self._changed.set())
+        try:
+            await self._follow_commands(listening)
+        finally:
+            await self._stop_reply()
+            if listening is not None:
+                await _stop(listening)
+
+    # --- what the gateway says ---------------------------------------------------------------------------------------
+
+    def _deliver(self, entries: Sequence[tuple[str, AnyMessage]]) -> None:
+        """Called by the bus, in order: take note, and let the tasks act."""
+        for _, message in entries:
+            match message:
+                case TurnOpened():
+                    self._opened = message
+                    if message.text is None:
+                        self._ear = self._make_ear(message.language)
+                case AudioBatch() if self._ear:
+                    self._ear.add(message.first_sample, message.pcm)
+                case SpeechPaused() if self._ear:
+                    self._ear.paused(message.sample)
+                case SpeechResumed() if self._ear:
+                    self._ear.resumed()
+                case StartReply():
+                    self._start = message
+                case CancelReply():
+                    self._cancelled_attempt = max(self._cancelled_attempt, message.attempt)
+                case CloseTurn():
+                    self._closed = True
+                case _:
+                    log.warning("unexpected_message", kind=type(message).__name__)
+        self._changed.set()
+
+    def _on_lost(self, error: StreamingError) -> None:
+        self._lost = error
+        self._changed.set()
+
+    # --- what is done about it ---------------------------------------------------------------------------------------
+
+    async def _follow_commands(self, listening: asyncio.Task[None] | None) -> None:
+        """Start and stop replies as told, until the turn is closed or lost."""
+        answering = 0
+        while not self._closed:
+            if self._lost is not None:
+                raise self._lost
+            if listening is not None and listening.done():
+                error = listening.exception()
+                log.error("listening_failed", turn=self.name, error=repr(error))
+                await self.give_up("engine", type(error).__name__)
+                return
+            if self._replying is not None and answering <= self._cancelled_attempt:
+                await self._stop_reply()
+            start = self._start
+            if start is not None and start.attempt > max(answering, self._cancelled_attempt):
+                await self._stop_reply()
+                answering = start.attempt
+                self._replying = asyncio.create_task(self._reply(start), name=f"reply:{self.name}:{start.attempt}")
+            await self._next_change()
+
+    async def _reply(self, start: StartReply) -> None:
+        assert self._opened is not None, "a reply was asked for before the turn was opened"
+        transcript = self._opened.text
+        if transcript is None:
+            transcript = await self._final_transcript(start)
+        if not transcript:
+            self._send(ReplyDone(attempt=start.attempt, reply=start.reply, reason="nothing_heard"))
+            return
+        mouth = Mouth(
+            self._engines.llm,
+            self._engines.tts[start.context.language],
+            self._engines.queue,
+            rate=self._opened.reply_rate,
+            ahead_seconds=SPEECH_AHEAD_SECONDS,
+            send=self._send,
+        )
+        await mouth.reply(start, transcript)
+
+    async def _final_transcript(self, start: StartReply) -> str:
+        assert self._ear is not None, "a spoken turn has an ear"
+        heard = await self._ear.final(start.end_sample)
+        final = heard.transcript
+        self._send(
+            TranscriptFinal(
+                attempt=start.attempt,
+                text=final.text,
+                language=final.language,
+                upto_sample=final.upto_sample,
+                confidence=final.confidence,
+                rejected=final.rejected,
+                pass_ms=heard.pass_ms,
+            )
+        )
+        return final.text
+
+    async def give_up(self, reason: Literal["poison", "engine", "bad_turn"], detail: str) -> None:
+        """The turn cannot be answered here: the gateway hears it and tells the person."""
+        await self._claimed.down.append(TurnFailed(reason=reason, detail=detail))
+
+    def _make_ear(self, language: Language) -> Ear:
+        return Ear(
+            self._engines.stt,
+            self._engines.queue,
+            language,
+            caption=self._show,
+            partial_samples=self._engines.partial_samples,
+        )
+
+    def _show(self, caption: Caption) -> None:
+        self._send(
+            TranscriptPartial(stable=caption.stable, tentative=caption.tentative, upto_sample=caption.upto_sample)
+        )
+
+    def _send(self, message: Message) -> None:
+        """Queue something downstream; a bus that takes no more ends the turn here (another node may have it already)."""
+        try:
+            self._claimed.down.append_soon(message)
+        except BusError as error:
+            self._on_lost(error)
+
+    async def _stop_reply(self) -> None:
+        replying, self._replying = self._replying, None
+        if replying is not None:
+            await _stop(replying)
+
+    async def _next_change(self) -> None:
+        await self._changed.wait()
+        self._changed.clear()
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    """Cancel and wait; what the task raised on its way is logged, since nobody else would see it."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_failed", task=task.get_name(), error=repr(error))

@@ -1,0 +1,138 @@
+"""Whether a reply may be said to an older person as it stands: pure checks of form, not of sense.
+
+They serve the offline listener's tests and the evaluation of any other LLM. What is asked of a reply: two or three short
+sentences, one question, 해요체 or 하십시오체 throughout, nothing a voice cannot say (digits, emoji, markdown, Latin letters in
+Korean), no 반말, no baby talk, no honorifics on things (국립국어원, 표준 언어 예절: "커피 나오셨습니다" is wrong).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from streaming.messages import Language
+
+MAX_SYLLABLES = 40
+"""In one Korean sentence; longer ones are not kept in mind while listening."""
+MAX_WORDS = 25
+"""In one English sentence."""
+SENTENCES = range(2, 4)
+
+
+class Rule(StrEnum):
+    SENTENCES = "sentences"
+    QUESTION = "question"
+    ENDING = "ending"
+    LENGTH = "length"
+    DIGIT = "digit"
+    EMOJI = "emoji"
+    MARKDOWN = "markdown"
+    LATIN = "latin"
+    BANMAL = "banmal"
+    OBJECT_HONORIFIC = "object_honorific"
+    ELDERSPEAK = "elderspeak"
+    BARK = "bark"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule that a reply breaks, and the words that break it."""
+
+    rule: Rule
+    detail: str
+
+
+def check(reply: str, language: Language) -> tuple[Fault, ...]:
+    """All faults of `reply`, in the order of the rules; empty when it may be said."""
+    sentences = split(reply)
+    faults = [*_shape(sentences), *_unspeakable(reply)]
+    faults += _korean(reply, sentences) if language == "ko" else _english(reply, sentences)
+    return tuple(sorted(faults, key=lambda fault: list(Rule).index(fault.rule)))
+
+
+def split(reply: str) -> list[str]:
+    """The sentences of a finished reply, their marks included."""
+    return [part for part in re.split(r"(?<=[.!?…])[\"')\]]*\s+", reply.strip()) if re.search(r"\w", part)]
+
+
+def syllables(text: str) -> int:
+    """Korean syllables of `text`."""
+    return sum("가" <= character <= "힣" for character in text)
+
+
+# --- both languages --------------------------------------------------------------------------------------------------
+
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d]|[ㄱ-ㅎㅏ-ㅣ]{2,}|\\^\\^|[:;]-?[)(]|~"
+)
+_MARKDOWN = re.compile(r"[*_#`|\[\]<>]|^\s*[-•]\s|https?://|www\.", re.MULTILINE)
+
+
+def _shape(sentences: list[str]) -> list[Fault]:
+    faults = []
+    if len(sentences) not in SENTENCES:
+        faults.append(Fault(Rule.SENTENCES, str(len(sentences))))
+    questions = sum(sentence.count("?") for sentence in sentences)
+    if questions != 1:
+        faults.append(Fault(Rule.QUESTION, str(questions)))
+    return faults
+
+
+def _unspeakable(reply: str) -> list[Fault]:
+    rules = ((Rule.DIGIT, re.compile(r"\d")), (Rule.EMOJI, _EMOJI), (Rule.MARKDOWN, _MARKDOWN))
+    return [Fault(rule, found.group()) for rule, pattern in rules if (found := pattern.search(reply))]
+
+
+# --- Korean ----------------------------------------------------------------------------------------------------------
+
+_POLITE = re.compile(r"(?:요|니다|니까|시오|죠)[.!?…\"')]*$")
+_INTERJECTION = re.compile(r"^(?:멍|네|예|아|어머나|아이고|저런)[.!…]*$")
+_BANMAL = re.compile(
+    r"(?:^|\s)(?:너|네가|니가|너는|넌|너의|너를|너도|당신|당신은|당신이|자네|얘|얘야|야)(?=[\s,.!?]|$)|(?:^|\s)그래,|[가-힣]아,|[가-힣]{2,}야,"
+)
+_THINGS = (
+    "커피|김치|날씨|비|눈|꽃|사진|음식|밥|국|반찬|과일|떡|약|책|노래|전화|문|불|물|차|버스|기차|집|방|마당|돈|값|옷|신발|가격|배추|고추"
+    "|텃밭|나무|바람|햇볕|단풍|시장|학교|병원|경로당|복지관|텔레비전|라디오|영화|드라마|연속극|휴대폰|핸드폰|컴퓨터|전쟁|명절|설날|추석"
+    "|고향|바다|산|강|주문|상품|제품|자리|시간|이야기|말씀|소식|추억|기억"
+)
+_OF_THINGS = "나오|되|비싸|맛있|예쁘|곱|피|오|내리|좋|춥|덥|맵|짜|달|쓰|크|작|길|짧|많|적|없|깨끗하|따뜻하|시원하|아름답|유명하|끝나|시작되"
+_OBJECT_HONORIFIC = re.compile(
+    rf"(?:^|\s)(?:{_THINGS})(?:이|가|은|는|도)?\s(?:(?:참|정말|아주|많이|더)\s)*(?:{_OF_THINGS})(?:으)?(?:시|셨|세요|십)[가-힣]*"
+)
+_ELDERSPEAK_KO = re.compile(
+    r"우쭈쭈|맘마|까까|코\s?자|착하시네|착하세요|우리 애기|아유 예뻐|[가-힣]쪄요|[가-힣](?:용|염|당)[.!?]*$"
+)
+
+
+def _korean(reply: str, sentences: list[str]) -> list[Fault]:
+    faults = [Fault(Rule.LATIN, found.group()) for found in [re.search(r"[A-Za-z]+", reply)] if found]
+    for sentence in sentences:
+        if not _POLITE.search(sentence) and not _INTERJECTION.match(sentence):
+            faults.append(Fault(Rule.ENDING, sentence))
+        if syllables(sentence) > MAX_SYLLABLES:
+            faults.append(Fault(Rule.LENGTH, sentence))
+    rules = ((Rule.BANMAL, _BANMAL), (Rule.OBJECT_HONORIFIC, _OBJECT_HONORIFIC), (Rule.ELDERSPEAK, _ELDERSPEAK_KO))
+    faults += [Fault(rule, found.group().strip()) for rule, pattern in rules if (found := pattern.search(reply))]
+    if reply.count("멍") > 1:
+        faults.append(Fault(Rule.BARK, "멍"))
+    return faults
+
+
+# --- English ---------------------------------------------------------------------------------------------------------
+
+_ELDERSPEAK_EN = re.compile(
+    r"\b(?:sweetie|sweetheart|honey|dearie|deary|young (?:lady|man)|good (?:girl|boy)|(?:are|did|have|shall) we (?:feeling|had|have our)"
+    r"|potty|tummy|for your age)\b",
+    re.IGNORECASE,
+)
+
+
+def _english(reply: str, sentences: list[str]) -> list[Fault]:
+    faults = [Fault(Rule.LENGTH, sentence) for sentence in sentences if len(sentence.split()) > MAX_WORDS]
+    faults += [Fault(Rule.ENDING, sentence) for sentence in sentences if not re.search(r"[.!?…][\"')]*$", sentence)]
+    if found := _ELDERSPEAK_EN.search(reply):
+        faults.append(Fault(Rule.ELDERSPEAK, found.group()))
+    if len(re.findall(r"\bwoof\b", reply, re.IGNORECASE)) > 1:
+        faults.append(Fault(Rule.BARK, "woof"))
+    return faults

@@ -1,0 +1,201 @@
+"""The speaking side of a turn: one reply, from the utterance to the last sample of speech.
+
+Two tasks work at once: one takes the LLM's tokens and cuts them into sentences, the other speaks each sentence while the next
+is being written. What leaves here is `ReplyText` before the sentence's `ReplyAudio`, and one `ReplyDone` at the end, all with
+the attempt and reply number of the `StartReply` that asked for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from gpu_node.engines import LanguageModel, ReplyRequest, Samples, TextToSpeech
+from gpu_node.errors import LlmError, NodeError
+from gpu_node.sentences import Sentence, SentenceCutter
+from gpu_node.threads import EngineQueue, Priority
+from streaming.audio import ResampleStream, float_to_pcm16
+from streaming.messages import Message, ReplyAudio, ReplyDone, ReplyText, StartReply
+
+MAX_REPLY_SECONDS = 90.0
+"""A reply is two or three short sentences; an LLM that will not stop is stopped here."""
+MAX_SENTENCES_WAITING = 8
+"""Written and not yet spoken: beyond it the LLM waits, which costs nothing, since speech is the slower of the two."""
+PIECE_SECONDS = 0.2
+"""Audio crosses the bus in pieces of this length, so that a barge-in leaves little behind and no entry is large."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far the reply has come."""
+
+    began: float
+    sentences: int = 0
+    samples: int = 0
+    first_audio: float | None = None
+    source: str = ""
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, name: str) -> None:
+        self.timings_ms.setdefault(name, (time.monotonic() - self.began) * 1000)
+
+
+class Mouth:
+    """Makes replies with one LLM and one voice."""
+
+    def __init__(
+        self,
+        llm: LanguageModel,
+        tts: TextToSpeech,
+        queue: EngineQueue,
+        *,
+        rate: int,
+        ahead_seconds: float,
+        send: Callable[[Message], None],
+    ) -> None:
+        """`rate`: of the audio sent, Hz; `ahead_seconds`: how far speech may be ahead of its own playing; `send`: downstream."""
+        self._llm = llm
+        self._tts = tts
+        self._queue = queue
+        self._rate = rate
+        self._ahead_seconds = ahead_seconds
+        self._send = send
+
+    async def reply(self, start: StartReply, transcript: str) -> None:
+        """Answer `transcript`. Cancelling the task that runs this stops the LLM's connection and the engine's next step."""
+        progress = _Progress(began=time.monotonic())
+        request = ReplyRequest(transcript=transcript, context=start.context, released=start.released)
+        written: asyncio.Queue[Sentence | None] = asyncio.Queue(MAX_SENTENCES_WAITING)
+        failure: NodeError | None = None
+        writing = asyncio.create_task(self._write(request, written, progress), name=f"write:{start.attempt}")
+        try:
+            async for sentence in _until_none(written):
+                await self._say(sentence, start, progress)
+            await writing
+        except NodeError as error:
+            failure = error
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+            if not writing.cancelled():
+                writing.exception()  # seen: it was raised above, or something graver was
+        self._send(_done(start, progress, failure))
+
+    async def _write(self, request: ReplyRequest, written: asyncio.Queue[Sentence | None], progress: _Progress) -> None:
+        """Tokens to sentences. Always ends the queue; an LlmError after a whole sentence loses only what would have followed."""
+        cutter = SentenceCutter(request.context.language)
+        try:
+            async for token in self._llm.stream(request):
+                progress.mark("first_token")
+                progress.source = token.source
+                for sentence in cutter.feed(token.text):
+                    progress.mark("first_sentence")
+                    await written.put(sentence)
+            for sentence in cutter.finish():
+                progress.mark("first_sentence")
+                await written.put(sentence)
+        except LlmError:
+            for sentence in cutter.finish():
+                await written.put(sentence)
+            raise
+        finally:
+            if not (task := asyncio.current_task()) or not task.cancelling():
+                await written.put(None)
+
+    async def _say(self, sentence: Sentence, start: StartReply, progress: _Progress) -> None:
+        if progress.samples > MAX_REPLY_SECONDS * self._rate:
+            return
+        await self._keep_pace(progress)
+        number = progress.sentences
+        progress.sentences += 1
+        self._send(
+            ReplyText(
+                attempt=start.attempt,
+                reply=start.reply,
+                sentence=number,
+                text=sentence.text,
+                source=progress.source,
+            )
+        )
+        context = start.context
+        priority = Priority.FIRST_CLAUSE if number == 0 else Priority.LATER_CLAUSE
+        steps = self._tts.synthesize(
+            sentence.text, language=context.language, voice=context.voice, speed=context.speech_rate
+        )
+        pieces = _Pieces(self._tts.sample_rate, self._rate)
+        async with self._queue.run(steps, priority) as work:
+            async for samples in work:
+                for piece in pieces.add(samples):
+                    self._send_audio(piece, number, start, progress)
+        for piece in pieces.finish():
+            self._send_audio(piece, number, start, progress)
+
+    def _send_audio(self, pcm: bytes, sentence: int, start: StartReply, progress: _Progress) -> None:
+        progress.mark("first_audio")
+        if progress.first_audio is None:
+            progress.first_audio = time.monotonic()
+        self._send(
+            ReplyAudio(
+                attempt=start.attempt,
+                reply=start.reply,
+                sentence=sentence,
+                first_sample=progress.samples,
+                pcm=pcm,
+            )
+        )
+        progress.samples += len(pcm) // 2
+
+    async def _keep_pace(self, progress: _Progress) -> None:
+        """Do not speak far ahead of the listener: an engine that is free serves somebody else, and a barge-in wastes less."""
+        if progress.first_audio is None:
+            return
+        ahead = progress.samples / self._rate - (time.monotonic() - progress.first_audio)
+        if ahead > self._ahead_seconds:
+            await asyncio.sleep(ahead - self._ahead_seconds)
+
+
+def _done(start: StartReply, progress: _Progress, failure: NodeError | None) -> ReplyDone:
+    progress.timings_ms["done"] = (time.monotonic() - progress.began) * 1000
+    # A reply that broke after whole sentences were spoken is a shorter reply, not a failed one.
+    failed = failure is not None and not progress.samples
+    return ReplyDone(
+        attempt=start.attempt,
+        reply=start.reply,
+        reason="failed" if failed or not progress.sentences else "completed",
+        source=progress.source,
+        detail=f"{failure.code}: {failure}" if failure is not None else "",
+        timings_ms=progress.timings_ms,
+    )
+
+
+async def _until_none(queue: asyncio.Queue[Sentence | None]) -> AsyncIterator[Sentence]:
+    while (item := await queue.get()) is not None:
+        yield item
+
+
+class _Pieces:
+    """An engine's chunks as PCM16 at the session's rate, cut into equal pieces."""
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        self._resample = ResampleStream(rate_in, rate_out) if rate_in != rate_out else None
+        self._size = 2 * int(PIECE_SECONDS * rate_out)
+        self._rest = b""
+
+    def add(self, samples: Samples) -> list[bytes]:
+        pcm = float_to_pcm16(samples)
+        return self._cut(self._resample.feed(pcm) if self._resample else pcm)
+
+    def finish(self) -> list[bytes]:
+        pieces = self._cut(self._resample.flush()) if self._resample else []
+        if self._rest:
+            pieces.append(self._rest)
+            self._rest = b""
+        return pieces
+
+    def _cut(self, pcm: bytes) -> list[bytes]:
+        pcm = self._rest + pcm
+        whole = len(pcm) - len(pcm) % self._size
+        self._rest = pcm[whole:]
+        return [pcm[at : at + self._size] for at in range(0, whole, self._size)]

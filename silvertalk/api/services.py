@@ -1,0 +1,88 @@
+"""What the routes stand on: one frozen object on `app.state`, and the dependencies that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from silvertalk.auth import check_origin, identify
+from silvertalk.database import Database
+from silvertalk.guests import GuestIds
+from silvertalk.keys import signing_secret
+from silvertalk.limits import AddressLimit
+from silvertalk.settings import Settings
+from silvertalk.tickets import OneTimeStore
+from silvertalk.tokens import AccessTokens, Identity
+
+
+def open_door() -> None:
+    """The door of a server that never refuses."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a route may need. Build it with `Services.of`."""
+
+    settings: Settings
+    tokens: AccessTokens
+    guests: GuestIds
+    guest_limit: AddressLimit
+    store: OneTimeStore
+    database: Database
+    origins: frozenset[str]
+    """Web origins that may ask."""
+    door: Callable[[], None]
+    """Raises ServerFull or Draining while no new session may begin, so that a client learns it before it connects."""
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        *,
+        store: OneTimeStore,
+        database: Database,
+        origins: frozenset[str] | None = None,
+        door: Callable[[], None] = open_door,
+    ) -> Self:
+        """The services of one process. `origins`: where the port was not known from the settings."""
+        secret = signing_secret(settings)
+        return cls(
+            settings=settings,
+            tokens=AccessTokens(secret, minutes=settings.access_token_minutes),
+            guests=GuestIds(secret),
+            guest_limit=AddressLimit(settings.guests_per_minute),
+            store=store,
+            database=database,
+            origins=settings.origins() if origins is None else origins,
+            door=door,
+        )
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def our_origin(request: Request) -> None:
+    """Refuse a page of another site; an app, which has no origin, may ask."""
+    check_origin(request.headers.getlist("origin"), services_of(request).origins)
+
+
+def address_of(request: Request) -> str:
+    """The client's address. Behind a proxy it is the server's task to believe the proxy's header or not."""
+    return request.client.host if request.client is not None else ""
+
+
+def asking(request: Request) -> Identity:
+    """Who is asking, from the bearer token alone."""
+    return identify(services_of(request).tokens, request.headers.getlist("authorization"))
+
+
+_bearer = HTTPBearer(auto_error=False, description="Access token")  # for the OpenAPI page; `asking` does the work
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+Asking = Annotated[Identity, Depends(asking), Security(_bearer)]

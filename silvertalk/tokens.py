@@ -1,0 +1,185 @@
+"""Access tokens: short-lived JWTs that only we issue and only we read.
+
+python-jose accepts more than it should (no `aud`, unknown `crit`, junk after the signature, one-byte keys, whatever
+`alg` a header names when none is fixed) and trips over a claim that is null, so it is given only what has passed two
+gates of our own. Since nobody else issues these tokens, whatever differs from what `issue` writes is refused, however
+well it may be signed.
+
+1. Shape: size, three canonical base64url parts (encoded again they are the same, so no two strings are one token),
+   and exactly the header that we write: no other `alg`, no `crit`, `kid`, `jku`, `jwk`, `x5u`, no `zip`.
+2. Claims: no JSON key twice, exactly our set, each of its exact type and range, a life within bounds.
+3. jose: the signature with HS256 and a key of full length, `exp`, `nbf`, `iss`, `aud`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from jose import jwk, jwt
+from jose.exceptions import ExpiredSignatureError, JOSEError
+
+from silvertalk.errors import TokenExpired, TokenRefused
+from silvertalk.keys import derived_key
+from silvertalk.settings import MAX_TOKEN_MINUTES
+
+ISSUER = "silvertalk"
+AUDIENCE = "silvertalk-api"
+LEEWAY_SECONDS = 60
+"""Clocks of two gateways may differ by this much."""
+MAX_LIFE_SECONDS = MAX_TOKEN_MINUTES * 60
+"""Not the configured life: a gateway with an older setting must take a newer one's tokens."""
+MAX_TOKEN_CHARACTERS = 1024
+"""Ours have about 400."""
+HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=").decode()
+CLAIMS = frozenset({"iss", "aud", "sub", "kind", "jti", "iat", "nbf", "exp"})
+
+Kind = Literal["guest", "account"]
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_TOKEN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_OPTIONS = {
+    **{f"require_{claim}": True for claim in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")},
+    "leeway": LEEWAY_SECONDS,
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is asking. It comes from a verified token (or a ticket that one of them bought), never from a parameter."""
+
+    user: str
+    """UUID in its canonical spelling."""
+    kind: Kind
+    token_id: str
+    expires_at: int
+    """Unix seconds at which the token's life ends."""
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """An access token as it is handed out."""
+
+    access_token: str
+    expires_in: int
+    identity: Identity
+
+
+class AccessTokens:
+    """Issues and verifies access tokens with the key made from `secret`."""
+
+    def __init__(self, secret: bytes, *, minutes: int = 30) -> None:
+        self._key = jwk.construct(derived_key(secret, "access tokens"), "HS256")
+        self._seconds = min(minutes, MAX_TOKEN_MINUTES) * 60
+
+    def issue(self, user: str, kind: Kind) -> IssuedToken:
+        """A token for `user`, a canonical UUID (ValueError otherwise)."""
+        if not is_user_id(user):
+            raise ValueError("a user id is a UUID in its canonical spelling")
+        now = int(time.time())
+        identity = Identity(user=user, kind=kind, token_id=uuid.uuid4().hex, expires_at=now + self._seconds)
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": user,
+            "kind": kind,
+            "jti": identity.token_id,
+            "iat": now,
+            "nbf": now,
+            "exp": identity.expires_at,
+        }
+        return IssuedToken(jwt.encode(claims, self._key, algorithm="HS256"), self._seconds, identity)
+
+    def verify(self, token: str) -> Identity:
+        """The identity a token stands for; raises TokenRefused or TokenExpired, whose text never holds the token."""
+        identity = _identity_of(_claims_of(_payload_of(token)))
+        try:
+            jwt.decode(token, self._key, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER, options=_OPTIONS)
+        except ExpiredSignatureError:
+            raise TokenExpired from None
+        except JOSEError as error:
+            raise TokenRefused(type(error).__name__) from None
+        return identity
+
+
+def is_user_id(text: str) -> bool:
+    """Whether `text` is a UUID as we spell it, which also keeps `*`, `:` and line ends out of Redis keys and logs."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def _refuse(why: str) -> NoReturn:
+    raise TokenRefused(why)
+
+
+def _payload_of(token: str) -> bytes:
+    """First gate. Returns the bytes of the claims, not yet believed."""
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
+        _refuse("not a token's size")
+    segments = token.split(".")
+    if len(segments) != 3:
+        _refuse("not three parts")
+    header, payload, signature = segments
+    if header != HEADER:
+        _refuse("not our header")
+    _canonical(signature)
+    return _canonical(payload)
+
+
+def _canonical(segment: str) -> bytes:
+    if not _SEGMENT.fullmatch(segment):
+        _refuse("not base64url")
+    try:
+        data = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        _refuse("not base64url")
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
+        _refuse("not canonical base64url")
+    return data
+
+
+def _claims_of(payload: bytes) -> dict[str, Any]:
+    """Second gate, first half: JSON that can be read in one way only."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        claims = dict(pairs)
+        if len(claims) != len(pairs):
+            _refuse("a claim stands twice")
+        return claims
+
+    try:
+        claims = json.loads(payload.decode("utf-8"), object_pairs_hook=unique, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        _refuse("not JSON")
+    if not isinstance(claims, dict) or claims.keys() != CLAIMS:
+        _refuse("not our claims")
+    return claims
+
+
+def _identity_of(claims: dict[str, Any]) -> Identity:
+    """Second gate, second half. What it returns may be believed once jose has checked the signature."""
+    for name in ("iss", "aud", "sub", "kind", "jti"):
+        if type(claims[name]) is not str:
+            _refuse(f"{name} is not text")
+    for name in ("iat", "nbf", "exp"):
+        if type(claims[name]) is not int or not 0 < claims[name] < 2**53:
+            _refuse(f"{name} is not a time")
+    if claims["iss"] != ISSUER or claims["aud"] != AUDIENCE:
+        _refuse("not for us")
+    if claims["kind"] not in ("guest", "account"):
+        _refuse("not a kind of user")
+    if not is_user_id(claims["sub"]) or not _TOKEN_ID.fullmatch(claims["jti"]):
+        _refuse("not an id")
+    if claims["nbf"] != claims["iat"] or claims["iat"] > time.time() + LEEWAY_SECONDS:
+        _refuse("issued in the future")
+    if not 0 < claims["exp"] - claims["iat"] <= MAX_LIFE_SECONDS:
+        _refuse("an impossible life")
+    return Identity(user=claims["sub"], kind=claims["kind"], token_id=claims["jti"], expires_at=claims["exp"])

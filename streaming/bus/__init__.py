@@ -1,0 +1,204 @@
+"""The bus: Redis Streams between gateways and nodes.
+
+The only part of `streaming` that does I/O. See `Bus` for the whole, and
+
+    turns      the gateway's side of a turn           writer     the one writer of a fenced stream
+    claims     the node's side of a turn              follower   one blocking read over many streams
+    journal    a session's journal and its owner      server     one Redis server and its connections
+    sessions   which gateway owns which session       link       one connection shared by everybody
+    control    what every gateway must hear           seal       encryption of what crosses the network
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cached_property
+from hashlib import blake2b
+
+from streaming.bus import names
+from streaming.bus.claims import ClaimedTurn, Claims
+from streaming.bus.control import Control
+from streaming.bus.entries import Entry
+from streaming.bus.follower import Follower
+from streaming.bus.journal import Journal
+from streaming.bus.limits import Limits
+from streaming.bus.seal import ANY_ID, Sealer
+from streaming.bus.server import Address, Server
+from streaming.bus.sessions import Sessions
+from streaming.bus.turns import OpenTurn, Turns
+from streaming.bus.writer import StreamWriter
+from streaming.errors import BusError, BusUnavailable
+
+__all__ = [
+    "Bus",
+    "ClaimedTurn",
+    "Claims",
+    "Entry",
+    "Follower",
+    "Journal",
+    "Limits",
+    "OpenTurn",
+    "StreamWriter",
+    "Turns",
+]
+
+
+class Bus:
+    """One process's part in the bus, over a list of Redis servers; a session lives on one of them.
+
+    `on_replaced(session)` is called when a newer session of the same person was announced anywhere, `on_revoked(user)`
+    when a person's tokens were revoked; set them before announcing or listening.
+    """
+
+    def __init__(self, servers: Sequence[Server], name: str) -> None:
+        self._servers = list(servers)
+        self._name = name
+        self._sessions: dict[str, Sessions] = {}
+        self._controls: dict[str, Control] = {}
+        self.on_replaced: Callable[[str], None] = _nobody
+        self.on_revoked: Callable[[str], None] = _nobody
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        urls: Sequence[str],
+        *,
+        name: str,
+        key: str | None = None,
+        lease_ms: int | None = None,
+        limits: Limits | None = None,
+    ) -> AsyncIterator[Bus]:
+        """The bus for as long as the block runs.
+
+        `urls`: redis://, rediss:// or unix://, spelled alike in every process, since sessions are spread by them.
+        `name`: this process's, for logs and lists. `key`: base64 of 32 bytes, needed unless every server is on this
+        machine. Servers that are away are waited for in the background. Raises BusError for a URL or key that must
+        not be used and for a server that evicts keys.
+        """
+        numbers = limits or Limits()
+        if lease_ms is not None:
+            numbers = replace(numbers, lease_ms=lease_ms)
+        sealer = Sealer.from_base64(key)
+        addresses = [Address(url) for url in urls]
+        if not addresses:
+            raise BusError("the bus needs at least one Redis URL")
+        if len({address.name for address in addresses}) < len(addresses):
+            raise BusError("a Redis server is named twice")
+        for address in addresses:
+            if not address.local and not sealer.sealing:
+                raise BusError(f"{address.name} is not on this machine: set BUS_KEY (base64 of 32 random bytes)")
+        servers = [Server(address, name=name, sealer=sealer, limits=numbers) for address in addresses]
+        bus = cls(servers, name)
+        try:
+            for server in servers:
+                await server.examined()
+            yield bus
+        finally:
+            await bus._close()
+
+    async def _close(self) -> None:
+        if "claims" in self.__dict__:
+            await self.claims.close()
+        for server in self._servers:
+            await server.close()
+        for server in self._servers:
+            if server.crash is not None:
+                raise server.crash
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    def server_for(self, session: str) -> Server:
+        """Where the session lives: the server with the highest hash of (server, session), so that a server added or
+        removed moves only its own share."""
+        return max(self._servers, key=lambda server: _weight(server.name, session))
+
+    def turns(self, session: str) -> Turns:
+        """A gateway's turns of `session`."""
+        return Turns(self.server_for(names.session_id(session)), session)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """A node's claims, over all servers."""
+        return Claims(self._servers)
+
+    def sessions_on(self, server: Server) -> Sessions:
+        if server.name not in self._sessions:
+            self._sessions[server.name] = Sessions(server)
+        return self._sessions[server.name]
+
+    # --- ownership of sessions ---------------------------------------------------------------------------------------
+
+    async def renew_sessions(self) -> list[str]:
+        """Renew all sessions this gateway owns; returns those that are its own no more. To be called several times
+        within the idle time after which others look for orphans."""
+        return [session for sessions in self._sessions.values() for session in await sessions.renew()]
+
+    async def orphans(self, min_idle_ms: int) -> list[str]:
+        """Sessions of gateways that died, to be owned and finalised by the caller; see `Sessions.orphans`."""
+        return [session for server in self._servers for session in await self.sessions_on(server).orphans(min_idle_ms)]
+
+    # --- control -----------------------------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Hear what is announced, even before this gateway has a session of its own."""
+        for server in self._servers:
+            await self._control(server).listen()
+
+    async def announce_session(self, user: str, session: str, gateway: str) -> None:
+        """`session` is the person's only one from now on: whichever gateway has an older one hears `on_replaced`."""
+        await self._control(self.server_for(user)).announce(user, names.session_id(session), gateway)
+
+    def forget_session(self, session: str) -> None:
+        """The session has ended here: a newer one replaces nothing."""
+        for control in self._controls.values():
+            control.forget(session)
+
+    async def announce_revocation(self, user: str) -> None:
+        """Every gateway hears `on_revoked(user)`."""
+        await self._control(self.server_for(user)).revoke(user)
+
+    def _control(self, server: Server) -> Control:
+        if server.name not in self._controls:
+            self._controls[server.name] = Control(
+                server, lambda session: self.on_replaced(session), lambda user: self.on_revoked(user)
+            )
+        return self._controls[server.name]
+
+    # --- values taken once -------------------------------------------------------------------------------------------
+
+    async def put_once(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        """Keep `value` for one taker, for so long."""
+        server = self.server_for(key)
+        name = names.once(key)
+        await server.main.ask("SET", name, server.sealer.seal(name, ANY_ID, value), "EX", ttl_seconds)
+
+    async def take_once(self, key: str) -> bytes | None:
+        """The value, to the first who asks; None ever after. A reply that is lost has taken it (BusUnavailable)."""
+        server = self.server_for(key)
+        name = names.once(key)
+        sealed = await server.main.ask("GETDEL", name)
+        return None if sealed is None else server.sealer.unseal(name, ANY_ID, bytes(sealed))
+
+    # --- health ------------------------------------------------------------------------------------------------------
+
+    async def ping(self) -> dict[str, bool]:
+        """By server (its URL without credentials): does it answer?"""
+        return {server.name: await _answers(server) for server in self._servers}
+
+
+async def _answers(server: Server) -> bool:
+    try:
+        return bool(await server.main.ask("PING", patience=server.limits.ping_seconds))
+    except (BusError, BusUnavailable):
+        return False
+
+
+def _weight(server: str, session: str) -> bytes:
+    return blake2b(f"{server}\n{session}".encode(), digest_size=8).digest()
+
+
+def _nobody(_: str) -> None:
+    """Nobody has asked to hear."""

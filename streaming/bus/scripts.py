@@ -1,0 +1,68 @@
+"""What has to be looked at and changed in one step: who holds an entry, whether a turn was opened.
+
+XCLAIM and XACK ask nobody whose an entry is. A holder that was suspended and wakes up must neither take an entry back
+from its new holder nor delete it, so these look first; a turn whose opening may have
+happened already is not opened twice. They touch only the keys they are given and are run by
+EVAL: nothing has to be loaded beforehand, and nothing is missing after a restart.
+"""
+
+from __future__ import annotations
+
+RENEW = """
+local renewed = {}
+for i = 3, #ARGV do
+  local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
+  if #mine == 1 and #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID') == 1 then
+    renewed[#renewed + 1] = ARGV[i]
+  end
+end
+return renewed
+"""
+"""KEYS: stream. ARGV: group, consumer, ids. Sets the idle time of those that are the consumer's own to 0 and leaves
+their delivery count; replies with their ids."""
+
+RELEASE = """
+local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+if #mine == 0 then return 0 end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('XDEL', KEYS[1], ARGV[3])
+return 1
+"""
+"""KEYS: stream. ARGV: group, consumer, id. Acknowledges and deletes the entry if it is the consumer's."""
+
+HAND_BACK = """
+local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+if #mine == 0 then return 0 end
+redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[4], 0, ARGV[3], 'IDLE', ARGV[5], 'RETRYCOUNT', ARGV[6], 'JUSTID')
+return 1
+"""
+"""KEYS: stream. ARGV: group, consumer, id, the consumer that stands for nobody, idle time in ms, delivery count."""
+
+ADOPT = """
+local id = redis.call('XADD', KEYS[1], '*', ARGV[3], ARGV[4])
+redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'FORCE', 'JUSTID')
+return id
+"""
+"""KEYS: stream. ARGV: group, consumer, field, value. Adds an entry that is pending with the consumer from the start."""
+
+OPEN = """
+local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if top and top[2][1] == ARGV[2] then
+  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if first then return first[2][4] end
+elseif top and (ARGV[9] == '0' or tonumber(string.match(top[1], '^%d+')) > tonumber(ARGV[1])) then
+  return redis.error_reply('FENCED ' .. top[1])
+end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('XADD', KEYS[1], ARGV[3], ARGV[2], ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+local offer = redis.call('XADD', KEYS[4], '*', ARGV[2], ARGV[7])
+redis.call('XADD', KEYS[2], ARGV[5], ARGV[2], ARGV[6], 'offer', offer)
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
+if ARGV[9] ~= '0' then redis.call('SET', KEYS[3], ARGV[9], 'PX', ARGV[8]) end
+return offer
+"""
+"""KEYS: up, down, lease, offers. ARGV: epoch, mark, up's first id and value, down's first id and value, the offer,
+ttl in ms, number the leases go on from (0: the turn must be new). Opens a turn and replies with the id of its offer;
+run again with the same mark it only replies. Refuses where another has written to the turn: at all, or at a later
+epoch if leases go on."""

@@ -1,0 +1,250 @@
+"""The gateway's side of a turn: offering it, writing its up stream, hearing its down stream.
+
+A turn is opened in one step: both streams with their first entries, and the offer. Nodes never create a stream, so a
+stream that is gone stays gone until the gateway, which keeps the turn's audio, offers the turn again.
+
+When Redis lost a turn the count of its leases is lost too, and a node that still believes in its old lease could write
+into the new down stream. The new one therefore starts above every lease the gateway ever saw.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from redis.exceptions import RedisError
+
+from streaming.bus import entries, names, scripts
+from streaming.bus.entries import Entry, RawEntry
+from streaming.bus.faults import checked, fault, is_no_group
+from streaming.bus.link import Command
+from streaming.bus.seal import ANY_ID
+from streaming.bus.server import Server
+from streaming.bus.writer import StreamWriter
+from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
+from streaming.messages import CloseTurn, DownOpened, Message, Offer, Reclaim, TurnOpened, encode
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[Sequence[Entry]], None]
+OnLost = Callable[[StreamingError], None]
+
+_UNSEEN_LEASES = 1_000
+"""How many claims can have happened since the gateway last heard of one: far more than a turn gets."""
+
+_PAGE = 256
+"""Entries a page when a stream is read back: at most some 16 MB of audio."""
+
+
+class Turns:
+    """The turns of one session, on the server where the session lives."""
+
+    def __init__(self, server: Server, session: str) -> None:
+        self._server = server
+        self._session = names.session_id(session)
+
+    async def open(
+        self, opened: TurnOpened, *, epoch: int, deliver: Deliver, on_lost: OnLost | None = None
+    ) -> OpenTurn:
+        """Offer the turn to the nodes and follow its down stream.
+
+        `deliver` gets what the node writes, in order, on the loop. `on_lost` hears why the turn's streams can no
+        longer be written or read (StreamGone: `reoffer` mends it; Fenced: another gateway owns the session).
+        Cancelled, the turn is taken back. Raises BusFull, BusUnavailable, and Fenced where the turn was opened
+        before.
+        """
+        if opened.session != self._session:
+            raise ValueError("a turn of another session")
+        turn = OpenTurn(self._server, opened, epoch=epoch, deliver=deliver, on_lost=on_lost)
+        await self._server.see_through(turn._begin(), f"open turn {turn.up_key}", undo=lambda _: turn._abandon())
+        return turn
+
+    async def read_down(self, session: str, turn: int, first: str, last: str) -> list[Entry]:
+        """The entries `first` to `last` (both included) of a turn's down stream, for a client that comes back.
+
+        Raises StreamGone where the stream is gone, BusUnavailable, MessageError.
+        """
+        key = names.down(session, turn)
+        raws: list[RawEntry] = []
+        start = first
+        while True:
+            page = checked(await self._server.main.ask("XRANGE", key, start, last, "COUNT", _PAGE))
+            raws.extend(page)
+            if len(page) < _PAGE:
+                break
+            start = f"({entries.entry_id(page[-1])}"
+        if not raws and not await self._server.main.ask("EXISTS", key):
+            raise StreamGone(f"{key} does not exist any more")
+        return entries.read(key, raws, self._server.sealer)
+
+
+class OpenTurn:
+    """A turn that is under way. `up` writes its up stream (after `reoffer` it is another object)."""
+
+    up: StreamWriter
+    offer_id: str
+
+    def __init__(
+        self, server: Server, opened: TurnOpened, *, epoch: int, deliver: Deliver, on_lost: OnLost | None
+    ) -> None:
+        self.up_key = names.up(opened.session, opened.turn)
+        self.down_key = names.down(opened.session, opened.turn)
+        self._lease_key = names.lease(opened.session, opened.turn)
+        self._server = server
+        self._opened = opened
+        self._epoch = epoch
+        self._deliver = deliver
+        self._on_lost = on_lost
+        self._told_lost = False
+        self._highest_lease = 0
+        self._hint_id = ""
+        self._mark = entries.new_mark()
+        self._closed = False
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    async def reoffer(self) -> None:
+        """Redis lost the turn: open it anew. The caller then sends the audio it kept through the new `up`.
+
+        Raises Fenced where a later owner of the session has written to the turn, and what `Turns.open` raises.
+        """
+        await self._server.see_through(self._begin_again(), f"offer turn {self.up_key} again")
+
+    async def _begin(self) -> None:
+        await self._offer(sequence=1, base=0)
+
+    async def _begin_again(self) -> None:
+        self._server.follower.unfollow(self.down_key)
+        self.up.close()
+        top = await self._server.main.ask("XREVRANGE", self.down_key, "+", "-", "COUNT", 1)
+        if top:
+            self._note_lease(entries.entry_id(top[0]))
+        self._mark = entries.new_mark()
+        await self._offer(sequence=self.up.last_sequence + 1, base=self._highest_lease + _UNSEEN_LEASES)
+
+    async def _offer(self, *, sequence: int, base: int) -> None:
+        """Run the opening script; again, if its reply was lost, since the second time it only says what the first
+        did."""
+        first_down = f"{base}-1"
+        command = self._opening(f"{self._epoch}-{sequence}", first_down, base)
+        while True:
+            try:
+                reply = (await self._server.main.call(command))[0]
+                break
+            except BusUnavailable:
+                if not await self._server.is_back():
+                    raise
+        if isinstance(reply, RedisError) and str(reply).startswith("FENCED"):
+            raise Fenced(f"{self.up_key} was opened by another: {reply}")
+        self.offer_id = bytes(checked(reply)).decode()
+        self.up = StreamWriter(
+            self._server.main,
+            self.up_key,
+            self._epoch,
+            sealer=self._server.sealer,
+            limits=self._server.limits,
+            ttl_ms=self._server.limits.turn_ttl_ms,
+            mark=self._mark,
+            last_sequence=sequence,
+            on_lost=self._lost,
+        )
+        self._told_lost = False
+        self._server.follower.follow(self.down_key, self._hear, after=first_down, on_lost=self._lost)
+
+    def _opening(self, first_up: str, first_down: str, base: int) -> Command:
+        offer = Offer(session=self._opened.session, turn=self._opened.turn)
+        return (
+            "EVAL", scripts.OPEN, 4, self.up_key, self.down_key, self._lease_key, names.OFFERS,
+            self._epoch, self._mark,
+            first_up, self._sealed(self.up_key, first_up, self._opened),
+            first_down, self._sealed(self.down_key, first_down, DownOpened()),
+            self._sealed(names.OFFERS, ANY_ID, offer),
+            self._server.limits.turn_ttl_ms, base,
+        )  # fmt: skip
+
+    def _sealed(self, key: str, entry_id: str, message: Message) -> bytes:
+        return self._server.sealer.seal(key, entry_id, encode(message))
+
+    # --- hearing -----------------------------------------------------------------------------------------------------
+
+    def _hear(self, found: Sequence[Entry]) -> None:
+        self._note_lease(found[-1][0])
+        self._deliver(found)
+
+    def _note_lease(self, entry_id: str) -> None:
+        self._highest_lease = max(self._highest_lease, entries.parse_id(entry_id)[0])
+
+    def _lost(self, reason: StreamingError) -> None:
+        """Either stream is lost: said once until the turn is offered again."""
+        if not self._told_lost and not self._closed:
+            self._told_lost = True
+            if self._on_lost is not None:
+                self._on_lost(reason)
+
+    # --- watching the claim ------------------------------------------------------------------------------------------
+
+    async def unclaimed(self) -> bool:
+        """Nobody has taken the offer yet."""
+        pending, offered = await self._server.main.call(
+            ("XPENDING", names.OFFERS, names.NODES, self.offer_id, self.offer_id, 1),
+            ("XRANGE", names.OFFERS, self.offer_id, self.offer_id),
+        )
+        if isinstance(pending, RedisError):
+            if not is_no_group(pending):
+                raise fault(pending)
+            pending = []
+        return bool(checked(offered)) and not pending
+
+    async def hint_reclaim(self) -> bool:
+        """If the turn's lease has run out, tell some node to look; True if there was reason to."""
+        reply = (
+            await self._server.main.call(
+                ("XPENDING", names.OFFERS, names.NODES, self.offer_id, self.offer_id, 1),
+            )
+        )[0]
+        if isinstance(reply, RedisError):
+            if is_no_group(reply):
+                return False
+            raise fault(reply)
+        if not reply or reply[0][2] <= self._server.limits.lease_ms:
+            return False
+        hint = self._sealed(names.OFFERS, ANY_ID, Reclaim())
+        commands: list[Command] = [("XADD", names.OFFERS, "NOMKSTREAM", "*", self._mark, hint)]
+        if self._hint_id:  # At most one hint a turn lies unread, however long no node is there to read it.
+            commands.insert(0, ("XDEL", names.OFFERS, self._hint_id))
+        hint_id = checked((await self._server.main.call(*commands))[-1])
+        self._hint_id = bytes(hint_id).decode() if hint_id else ""
+        return True
+
+    # --- closing -----------------------------------------------------------------------------------------------------
+
+    async def close(self, reason: str) -> None:
+        """The turn is over: tell its node, let the streams live on for a client that comes back, take the offer away.
+
+        Done to its end though the caller be cancelled, and when Redis is away as soon as it is back.
+        """
+        self._server.follower.unfollow(self.down_key)
+        if not self._closed:
+            self._closed = True
+            await self._server.see_through(self._end(reason), f"close turn {self.up_key}")
+
+    def _abandon(self) -> None:
+        self._closed = True
+        self._server.follower.unfollow(self.down_key)
+        self._server.promise(self._end("abandoned"), f"abandon turn {self.up_key}")
+
+    async def _end(self, reason: str) -> None:
+        ttl = self._server.limits.closed_ttl_ms
+        try:
+            await self.up.finish(CloseTurn(reason=reason))
+        except BusError as error:
+            log.info("%s ends without its last entry: %s", self.up_key, error)
+        self.up.close()
+        offers = [self.offer_id, self._hint_id] if self._hint_id else [self.offer_id]
+        await self._server.insist(
+            ("PEXPIRE", self.up_key, ttl),
+            ("PEXPIRE", self.down_key, ttl),
+            ("PEXPIRE", self._lease_key, ttl),
+            ("XACK", names.OFFERS, names.NODES, self.offer_id),
+            ("XDEL", names.OFFERS, *offers),
+        )

@@ -1,0 +1,69 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvertalk.playback import REMEMBERED_TURNS, VirtualPlayer
+
+
+def test_plays_in_real_time_and_stops_where_the_audio_ends() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 500, now=10.0)
+    player.advance(10.2)
+    assert (player.playhead(1), player.playing) == (200, 1)
+    assert player.seconds_left == 0.3
+    player.advance(11.0)
+    assert (player.playhead(1), player.playing, player.seconds_left) == (500, None, 0.0)
+
+
+def test_running_dry_costs_time_and_no_samples() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 100, now=0.0)
+    player.add(1, 100, 100, now=5.0)
+    player.advance(5.05)
+    assert player.playhead(1) == 150
+
+
+def test_a_flush_keeps_the_playhead_and_drops_the_rest() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 1000, now=0.0)
+    player.flush(0.4)
+    player.advance(9.0)
+    assert (player.playhead(1), player.playing) == (400, None)
+
+
+def test_what_follows_a_flush_is_counted_from_where_it_says() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 1000, now=0.0)
+    player.flush(0.4)
+    player.add(1, 1000, 500, now=2.0)
+    player.advance(2.1)
+    assert player.playhead(1) == 1100
+
+
+def test_the_next_turn_waits_for_the_one_before() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 100, now=0.0)
+    player.add(2, 0, 100, now=0.0)
+    player.advance(0.15)
+    assert (player.playhead(1), player.playhead(2), player.playing) == (100, 50, 2)
+
+
+def test_playheads_of_long_ago_are_forgotten() -> None:
+    player = VirtualPlayer(1000)
+    for turn in range(REMEMBERED_TURNS + 1):
+        player.add(turn, 0, 1, now=float(turn))
+    player.advance(1000.0)
+    assert (player.playhead(0), player.playhead(1)) == (0, 1)
+
+
+@given(st.lists(st.floats(0.0, 0.3), max_size=30), st.integers(1, 3000))
+def test_how_often_one_looks_changes_nothing(steps: list[float], samples: int) -> None:
+    watched, left_alone = VirtualPlayer(16_000), VirtualPlayer(16_000)
+    for player in (watched, left_alone):
+        player.add(1, 0, samples, now=0.0)
+    now = 0.0
+    for step in steps:
+        now += step
+        watched.advance(now)
+    left_alone.advance(now)
+    assert abs(watched.playhead(1) - left_alone.playhead(1)) <= 1
+    assert watched.playhead(1) <= samples

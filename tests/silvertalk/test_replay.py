@@ -1,0 +1,282 @@
+import asyncio
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from silvertalk.client import Received
+from silvertalk.replay import Report, replay
+from silvertalk.replay.clips import Clip
+from silvertalk.replay.command import replay_command
+from silvertalk.replay.microphone import FRAME_SAMPLES, room_tone
+from silvertalk.replay.report import Spread
+from silvertalk.replay.run import deal
+from silvertalk.replay.speech_ends import Pcm, Span
+from silvertalk.replay.table import show
+from silvertalk.replay.turn_log import TurnLog
+from streaming import protocol
+from streaming.audio import write_wav
+from tests.silvertalk.fake_gateway import OUTPUT_RATE, FakeGateway, Script
+from tests.silvertalk.test_speech_ends import RATE, room, voice
+
+WAIT_MS = 200
+SHORT = Script(tone_seconds=0.1)
+
+KEYS = {
+    "file",
+    "client",
+    "turn",
+    "transcript",
+    "first_partial_ms",
+    "final_ms",
+    "wait_ms",
+    "reply_latency_ms",
+    "reply_audio_seconds",
+    "reply_text",
+    "error",
+}
+
+
+def clip(*parts: Pcm, name: str = "a.wav", reference: str | None = SHORT.transcript, silent: bool = False) -> Clip:
+    """A clip whose even parts are speech and whose odd ones are not; `silent` turns that about."""
+    edges = np.cumsum([0, *(len(part) for part in parts)])
+    spans = [Span(int(a), int(b)) for a, b in zip(edges, edges[1:], strict=False)][::2]
+    return Clip(
+        name=name,
+        pcm=np.concatenate(parts),
+        language="ko",
+        reference=reference,
+        baseline_cer=None,
+        has_speech=not silent,
+        speech=() if silent else tuple(spans),
+    )
+
+
+async def run(gateway: FakeGateway, *clips: Clip, clients: int = 1, patience_seconds: float = 10.0) -> Report:
+    async with gateway.serve(), asyncio.timeout(60):
+        return await replay(clips, gateway.url, clients=clients, patience_seconds=patience_seconds)
+
+
+async def test_one_file_one_turn() -> None:
+    report = await run(FakeGateway([SHORT]), clip(voice(0.6), room(0.1)))
+    (turn,), (file,) = report.turns, report.files
+    assert (turn.turn, turn.transcript, turn.reply_text) == (1, SHORT.transcript, "정말 그래요. 산책하셨어요?")
+    assert turn.reply_audio_seconds == pytest.approx(0.2)
+    assert (turn.wait_ms, turn.source, turn.outcome, turn.committed, turn.cut) == (
+        WAIT_MS,
+        "scripted",
+        "completed",
+        True,
+        False,
+    )
+    assert (turn.partials, turn.stable_retractions, turn.final_retractions) == (2, 0, 0)
+    # The gateway counts the wait in samples, and those are sent in real time: nothing can come earlier.
+    assert turn.reply_latency_ms is not None and turn.reply_latency_ms >= WAIT_MS - 20
+    assert turn.beyond_wait_ms == pytest.approx(turn.reply_latency_ms - WAIT_MS)
+    assert turn.final_ms is not None and turn.final_ms <= turn.reply_latency_ms
+    assert turn.first_partial_ms is not None and turn.first_partial_ms >= 180
+    assert (file.transcript, file.cer, file.answered, file.turns) == (SHORT.transcript, 0.0, True, 1)
+    assert report.ok
+    assert report.summary.answered_percent == 100.0
+    assert report.summary.long_clips == 0
+
+
+async def test_a_pause_makes_two_turns_of_a_file_and_its_words_are_joined() -> None:
+    scripts = [Script("하나 둘", partials=(("하나", ""),), tone_seconds=0.05), Script("셋 넷", tone_seconds=0.05)]
+    spoken = clip(voice(0.5), room(0.9), voice(0.5), reference="하나, 둘, 셋, 다섯")
+    report = await run(FakeGateway(scripts), spoken)
+    first, second = report.turns
+    assert (first.turn, second.turn) == (1, 2)
+    assert (first.speech_end_s, second.speech_start_s, second.speech_end_s) == (0.5, 1.4, 1.9)
+    assert report.files[0].transcript == "하나 둘 셋 넷"
+    assert report.files[0].cer == pytest.approx(2 / 6)
+
+
+async def test_a_reply_that_is_talked_over_is_interrupted_and_the_file_still_answered() -> None:
+    scripts = [Script(tone_seconds=5.0, transcript="하나"), Script(tone_seconds=0.05, transcript="둘")]
+    report = await run(FakeGateway(scripts), clip(voice(0.5), room(0.7), voice(0.5), reference=None))
+    assert [(turn.outcome, turn.transcript) for turn in report.turns] == [("interrupted", "하나"), ("completed", "둘")]
+    assert report.files[0].answered and report.files[0].cer is None
+
+
+async def test_a_turn_that_is_ended_in_the_midst_of_speech_is_cut() -> None:
+    whole = clip(voice(0.5), room(0.4), voice(0.5))
+    in_one_breath = Clip(
+        name="a", pcm=whole.pcm, language="ko", reference=None, baseline_cer=None, has_speech=True,
+        speech=(Span(0, len(whole.pcm)),),
+    )  # fmt: skip
+    report = await run(FakeGateway([SHORT]), in_one_breath)
+    assert [turn.cut for turn in report.turns] == [True, False]
+    assert report.summary.cut_turns == 1
+
+
+async def test_a_file_nobody_answered_has_one_row_of_nulls() -> None:
+    report = await run(FakeGateway(), clip(room(0.3), reference=None, silent=True))
+    (turn,) = report.turns
+    assert (turn.turn, turn.transcript, turn.wait_ms, turn.reply_latency_ms, turn.error) == (None,) * 5
+    assert report.files[0].transcript == ""
+    assert (report.ok, report.summary.answered_percent) == (True, None)
+
+
+async def test_speech_without_an_answer_is_no_success() -> None:
+    report = await run(FakeGateway([Script(then="ignore")]), clip(voice(0.5)), patience_seconds=0.5)
+    assert not report.ok
+    assert report.turns[0].error is not None and "not over" in report.turns[0].error
+    assert report.turns[0].wait_ms == WAIT_MS
+    assert (report.files[0].cer, report.files[0].answered) == (1.0, False)
+
+
+async def test_a_rejected_transcript_is_no_error() -> None:
+    report = await run(FakeGateway([Script(rejected="invented")]), clip(voice(0.5), reference=None, silent=True))
+    (turn,) = report.turns
+    assert (turn.rejected, turn.transcript, turn.outcome, turn.error) == ("invented", "", "nothing_heard", None)
+    assert turn.final_retractions == 1, "captions had called words stable"
+    assert report.summary.answered_without_speech == 0
+
+
+async def test_an_answer_to_noise_is_counted() -> None:
+    report = await run(FakeGateway([SHORT]), clip(voice(0.4), reference=None, silent=True))
+    assert (report.summary.files_without_speech, report.summary.answered_without_speech) == (1, 1)
+
+
+async def test_what_the_server_says_went_wrong_stands_in_the_row() -> None:
+    report = await run(FakeGateway([Script(then="fail")]), clip(voice(0.4)))
+    assert report.turns[0].error == "no_node: nobody"
+    assert report.summary.errors == 1 and not report.ok
+
+
+async def test_after_a_lost_connection_the_next_file_has_a_new_one() -> None:
+    gateway = FakeGateway([Script(then="hang_up")])
+    report = await run(gateway, clip(voice(0.4), name="a"), clip(room(0.1), name="b", silent=True, reference=None))
+    assert [(file.file, file.error) for file in report.files] == [
+        ("a", "the server closed the connection (1011: scripted)"),
+        ("b", None),
+    ]
+    assert gateway.sockets == 2
+
+
+async def test_nobody_at_the_address_is_an_error_of_every_file() -> None:
+    async with FakeGateway().serve() as gateway:
+        pass
+    report = await replay([clip(voice(0.2), name="a"), clip(voice(0.2), name="b")], gateway.url)
+    assert [file.answered for file in report.files] == [False, False]
+    assert report.summary.errors == 2
+
+
+async def test_clients_speak_at_once_each_as_another_guest() -> None:
+    gateway = FakeGateway([SHORT])
+    clips = [clip(voice(0.4), name=name) for name in "abc"]
+    report = await run(gateway, *clips, clients=3)
+    assert {(file.file, file.client) for file in report.files} == {("a", 1), ("b", 2), ("c", 3)}
+    assert gateway.sockets == len(set(gateway.guests)) == 3
+    assert report.ok
+
+
+def test_dealing() -> None:
+    clips = [clip(voice(0.1), name=name) for name in "abcde"]
+    assert ["".join(one.name for one in hand) for hand in deal(clips, 2)] == ["ace", "bd"]
+    assert ["".join(one.name for one in hand) for hand in deal(clips[:2], 3)] == ["a", "b", "a"]
+    with pytest.raises(ValueError, match="at least one"):
+        deal([], 1)
+
+
+def test_the_room_after_a_clip_is_quiet_and_silence_stays_silent() -> None:
+    loud = room_tone(room(1.0, level=3000.0)).astype(np.float64)
+    assert 20 * np.log10(np.sqrt(np.mean(loud**2)) / 32768) == pytest.approx(-50, abs=0.5)
+    assert np.std(room_tone(np.concatenate((voice(1.0), room(0.5, level=10.0))))) == pytest.approx(10, rel=0.2)
+    assert not room_tone(np.zeros(RATE, np.int16)).any()
+    assert len(room_tone(np.zeros(10, np.int16))) > FRAME_SAMPLES
+
+
+def test_retractions_are_counted_apart() -> None:
+    log = TurnLog()
+    captions = ["오늘은", "오늘은 날씨가", "오늘의 날씨가", "오늘의 날씨가 좋"]
+    for number, stable in enumerate(captions):
+        event = protocol.PartialTranscript(turn=1, stable=stable, tentative="", upto_sample=number)
+        log.take(Received(event, float(number)))
+    for text in ("오늘의 날씨가, 좋네요!", "오늘의 날씨는 좋네요"):
+        final = protocol.FinalTranscript(turn=1, text=text, language="ko", rejected="", confidence=0.0)
+        log.take(Received(final, 9.0))
+    assert (log.turns[1].stable_retractions, log.turns[1].final_retractions, log.turns[1].partials) == (1, 1, 4)
+
+
+def test_late_news_of_an_earlier_turn_is_not_of_this_file() -> None:
+    log = TurnLog(after=3)
+    log.take(Received(protocol.TurnCommitted(turn=3, outcome="completed", heard=""), 1.0))
+    log.take(Received(protocol.SpeechBegan(turn=4, sample=0), 2.0))
+    assert (list(log.turns), log.last_turn) == ([4], 4)
+
+
+def test_a_turn_taken_up_again_is_measured_by_its_last_answer() -> None:
+    log = TurnLog()
+    for at, reply in ((1.0, 1), (5.0, 2)):
+        log.take(Received(protocol.TurnEnded(turn=1, end_sample=int(at), wait_ms=700, reason="silence"), at))
+        log.take(
+            Received(
+                protocol.SpokenAudio(turn=1, reply=reply, sentence=0, sequence=reply, first_sample=0, samples=10),
+                at + 0.5,
+            )
+        )
+    assert (log.turns[1].first_audio_at, log.turns[1].audio_samples, log.turns[1].end_sample) == (5.5, 20, 5)
+
+
+def test_spreads() -> None:
+    assert Spread.of([]) == Spread(None, None, None, 0)
+    assert Spread.of([None, 1.0, 2.0, 3.0]) == Spread(2.0, 2.8, 3.0, 3)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.command()(replay_command)
+    result = CliRunner().invoke(app, [*arguments], env={"COLUMNS": "160"})
+    return result.exit_code, result.output
+
+
+async def test_the_command_writes_json_plot_and_replies(tmp_path: Path) -> None:
+    wav = tmp_path / "ko" / "인사.wav"
+    wav.parent.mkdir()
+    write_wav(wav, np.concatenate((voice(0.5), room(0.4))).tobytes())
+    row = {"file": "ko/인사.wav", "transcript": SHORT.transcript, "lang": "ko"}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+    async with FakeGateway([SHORT]).serve() as gateway:
+        code, output = await asyncio.to_thread(
+            invoke, str(wav), "--url", gateway.url, "--manifest", str(tmp_path / "manifest.jsonl"),
+            "--json", str(tmp_path / "out" / "r.json"), "--plot", str(tmp_path / "r.png"),
+            "--save-audio", str(tmp_path / "replies"),
+        )  # fmt: skip
+    assert code == 0, output
+    assert "1 of 1" in output and "정말 그래요." in output
+    written = json.loads((tmp_path / "out" / "r.json").read_text())
+    assert set(written) == {"turns", "files", "summary"}
+    assert KEYS <= set(written["turns"][0])
+    assert {"file", "transcript", "reference", "cer"} <= set(written["files"][0])
+    assert written["summary"]["reply_latency_ms"]["count"] == 1
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+    (saved,) = (tmp_path / "replies").iterdir()
+    assert str(saved) == written["turns"][0]["reply_audio"]
+    assert saved.stat().st_size == 44 + 2 * int(0.2 * OUTPUT_RATE)
+
+
+async def test_the_commands_exit_code_tells_of_silence_and_of_mistakes(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", voice(0.5).tobytes())
+    gateway = FakeGateway([Script(then="fail")])
+    async with gateway.serve():
+        code, output = await asyncio.to_thread(invoke, str(tmp_path / "a.wav"), "--url", gateway.url)
+    assert code == 1 and "no_node" in output
+    assert invoke(str(tmp_path / "absent.wav"))[0] == 2
+    assert invoke(str(tmp_path / "a.wav"), "--plot", str(tmp_path / "a.doc"))[0] == 2
+
+
+def test_markup_in_what_was_heard_is_text() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    report = asyncio.run(run(FakeGateway([Script(transcript="[red]빨강[/blue]", tone_seconds=0.05)]), clip(voice(0.4))))
+    show(report, console)
+    assert "[red]빨강[/blue]" in console.export_text()
