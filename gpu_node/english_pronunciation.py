@@ -1,8 +1,8 @@
 """How English words sound, in the phonemes of Kokoro (American English as misaki writes it).
 
-A word is looked up in misaki's two dictionaries (gold: checked, silver: derived), then taken apart (walks, walked,
-walking, Kim's), then spelled letter by letter if it is written in capitals, then guessed from its letters. The guess is a
-plain list of spelling rules: names that no dictionary has (Boksil) come out close, not right.
+A word is looked up in misaki's two dictionaries (gold: checked, silver: derived), then taken apart (walks,
+walked, Kim's), then spelled letter by letter if it is written in capitals, then guessed from its letters. The
+guess is a plain list of spelling rules: names that no dictionary has (Boksil) come out close, not right.
 """
 
 from __future__ import annotations

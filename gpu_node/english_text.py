@@ -1,8 +1,8 @@
 """Written English to spoken English: numbers, dates, money, times, units and abbreviations become words.
 
-`spoken("At 3:30 Dr. Kim paid $5.50")` is `"At three thirty Doctor Kim paid five dollars and fifty cents"`. What comes out holds
-letters, apostrophes, spaces and the pauses `, . ! ? …`; capitals are kept, for `gpu_node.english_pronunciation` spells
-out such words as TV.
+`spoken("At 3:30 Dr. Kim paid $5.50")` is `"At three thirty Doctor Kim paid five dollars and fifty cents"`. What
+comes out holds letters, apostrophes, spaces and the pauses `, . ! ? …`; capitals are kept, for
+`gpu_node.english_pronunciation` spells out such words as TV. Hangul stays too: a name may stand in English.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def spoken(text: str) -> str:
     text = text.replace("\n", ". ")
     text = unicodedata.normalize("NFD", text)  # café: the letter without its accent is the better guess
     text = re.sub(r"[\u0300-\u036f]", "", text)
-    text = re.sub(r"[^A-Za-z' ,.!?…]", " ", text)
+    text = re.sub(r"[^A-Za-z가-힣' ,.!?…]", " ", unicodedata.normalize("NFC", text))
     text = re.sub(r"\.{2,}|…+", "…", text)
     text = re.sub(r"\s*([,.!?…])(?:\s*[,.])*", r"\1", text)
     text = re.sub(r"^[\s,.…]+|[\s,]+$", "", text)

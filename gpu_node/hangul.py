@@ -1,9 +1,9 @@
 """How written Hangul sounds: 표준 발음법, the Standard Pronunciation of Korean, as a respelling in Hangul.
 
-`pronounce("같이 읽고 없는 것")` is `"가치 일꼬 엄는 걷"`: what is written is what a person reads aloud, syllable by syllable.
-The text comes in Hangul, spaces and punctuation alone (see `gpu_node.korean_text`); other characters pass through and
-end a phrase. Sounds meet across the spaces of a phrase, as they do in speech (못 해요 [모 태요]), never across
-punctuation, where a speaker pauses.
+`pronounce("같이 읽고 없는 것")` is `"가치 일꼬 엄는 걷"`: what a person reads aloud, syllable by syllable.
+The text comes in Hangul, spaces and punctuation alone (see `gpu_node.korean_text`); other characters pass
+through and end a phrase. Sounds meet across the spaces of a phrase, as they do in speech (못 해요 [모 태요]),
+never across punctuation, where a speaker pauses.
 
 The order of the rules, each named by its article in `_meet`:
 1. words that no rule explains (`gpu_node.hangul_words`);
@@ -176,13 +176,17 @@ def _tense_by_grammar(left: Syllable, right: Syllable, phrase: list[str]) -> boo
         return False
     if before in ("열", "여덜") or before.endswith("열"):  # 열 개 [열 깨], 여덟 시 [여덜 씨]
         return after[0] in "개시살시간군사번달장"
-    return after in words.BOUND_NOUNS and before not in words.NOT_PROSPECTIVE and before[-1] != "를"
+    if before in words.NOT_PROSPECTIVE or before[-1] == "를":
+        return False
+    object_or_verb = before[-1] == "을" and decompose(before[-2:-1] or "가")[2] not in ("ㅆ", "ㅄ", "ㅎ", "ㄶ", "ㅀ")
+    return after in words.BOUND_NOUNS or (after in words.OTHER_NOUNS and not object_or_verb)
 
 
 def _after_stem(left: Syllable, right: Syllable) -> bool:
     """Articles 24 and 25: 앉고 [안꼬], 닮다 [담따], 넓게 [널께], 신다 [신따]; but 삶도 [삼도]."""
     if left.coda == "ㄻ":
-        return left.written != "삶" or right.written in "다고지던습게기"
+        # -기- makes a causative at least as often as a noun: 옮기다 [옴기다], 굶기다.
+        return right.written != "기" and (left.written != "삶" or right.written in "다고지던습게")
     if left.coda in ("ㄵ", "ㄼ", "ㄾ"):
         return True
     return left.written in words.ENDINGS_AFTER_N_M.get(right.written, ())
@@ -238,7 +242,7 @@ def _linked(coda: str, right: Syllable, *, across: bool) -> tuple[str, str]:
         return coda, "ㅇ"
     if across:
         return "", REDUCED[coda]
-    if coda in ("ㄷ", "ㅌ", "ㄾ") and right.vowel in "ㅣㅕ":
+    if coda in ("ㄷ", "ㅌ", "ㄾ") and _palatalises(right):
         return {"ㄷ": ("", "ㅈ"), "ㅌ": ("", "ㅊ"), "ㄾ": ("ㄹ", "ㅊ")}[coda]
     kept, moved = SPLIT.get(coda, ("", coda))
     return kept, "ㅆ" if moved == "ㅅ" and kept else moved
@@ -249,11 +253,16 @@ def _aspirated(coda: str, right: Syllable, *, across: bool) -> tuple[str, str]:
     kept, last = ("", coda) if coda not in SPLIT else SPLIT[coda]
     if across or last not in ("ㄱ", "ㄷ", "ㅂ", "ㅈ"):
         kept, last = "", REDUCED[coda]
-    if last == "ㄷ" and right.vowel in "ㅣㅕ" and not across and coda == "ㄷ":
+    if coda == "ㄷ" and not across and _palatalises(right):
         return kept, "ㅊ"
     if last in ASPIRATED:
         return kept, ASPIRATED[last]
     return last, "ㅎ"
+
+
+def _palatalises(right: Syllable) -> bool:
+    """이, 히 and the 여, 혀, 였, 혔 made of them (붙여, 닫혔다); not 형 (맏형 [마텽])."""
+    return right.vowel == "ㅣ" or (right.vowel == "ㅕ" and right.coda in ("", "ㅆ"))
 
 
 def _before_consonant(left: Syllable, right: Syllable) -> str:

@@ -1,8 +1,8 @@
 """Words whose sound does not follow from their letters: what `gpu_node.hangul`'s rules must be told.
 
-Each entry is respelled only as far as the rules cannot reach, so that they still apply to what follows it:
-`꽃잎 -> 꼰닢` leaves the ㅍ that 꽃잎이 [꼰니피] needs. Sources: 표준 발음법 (Standard Pronunciation, articles named below)
-and the pronunciations of 표준국어대사전.
+Each entry is respelled only as far as the rules cannot reach, so that they still apply to what follows
+it: `꽃잎 -> 꼰닢` leaves the ㅍ that 꽃잎이 [꼰니피] needs. Sources: 표준 발음법 (Standard Pronunciation, the
+articles named below) and the pronunciations that 표준국어대사전 gives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ WORD_STARTS: dict[str, str] = {
     "겉옷": "거돗",
     "값어치": "가버치",
     "몇월": "며뒬",
-    "며칠": "며칠",
     "디귿이": "디그시",
     "시옷이": "시오시",
     # Article 16 and single words with a sound of their own.
@@ -47,7 +46,6 @@ WORD_STARTS: dict[str, str] = {
     "알약": "알략",
     "물약": "물략",
     "두통약": "두통냑",
-    "감기약": "감기약",
     "웬일": "웬닐",
     "볼일": "볼릴",
     "집안일": "지반닐",
@@ -101,7 +99,6 @@ WORD_STARTS: dict[str, str] = {
     "절정": "절쩡",
     "질서": "질써",
     "철저": "철쩌",
-    "출발": "출발",
     "출산": "출싼",
     "출생": "출쌩",
     "출석": "출썩",
@@ -120,7 +117,6 @@ WORD_STARTS: dict[str, str] = {
     "바닷가": "바닫까",
     "눈가": "눈까",
     "물고기": "물꼬기",
-    "불고기": "불고기",
     "손가락": "손까락",
     "발가락": "발까락",
     "손바닥": "손빠닥",
@@ -161,6 +157,7 @@ WORD_STARTS: dict[str, str] = {
     "술집": "술찝",
     "빵집": "빵찝",
     "안방": "안빵",
+    "줄넘기": "줄럼끼",
     "등불": "등뿔",
     "물결": "물껼",
     "물감": "물깜",
@@ -170,7 +167,6 @@ WORD_STARTS: dict[str, str] = {
     "열쇠": "열쐬",
     "문자": "문짜",
     "한자": "한짜",
-    "글씨": "글씨",
     "인기": "인끼",
     "사건": "사껀",
     "조건": "조껀",
@@ -201,7 +197,7 @@ WORD_STARTS: dict[str, str] = {
 """Matched at the start of a word (어절), the longest entry first."""
 
 WORD_ENDS: dict[str, str] = {
-    # The particle 요 after a consonant takes ㄴ (그럼요 [그럼뇨]); nouns such as 필요, 중요, 민요 do not, hence the list.
+    # The particle 요 takes ㄴ after a consonant (그럼요 [그럼뇨]); nouns such as 필요, 민요 do not, hence a list.
     "군요": "군뇨",
     "거든요": "거든뇨",
     "그럼요": "그럼뇨",
@@ -232,9 +228,12 @@ ANYWHERE: dict[str, str] = {
 """Matched anywhere in a word. A leading ㄹ stands for any syllable that ends in ㄹ."""
 
 NOUNS_IN_EUI = frozenset(
-    "거의 회의 주의 강의 정의 동의 의의 편의 합의 예의 논의 항의 문의 모의 결의 호의 창의 심의 협의 고의 민주주의 자본주의 사회주의".split()
+    """
+    거의 회의 주의 강의 정의 동의 의의 편의 합의 예의 논의 항의 문의 모의 결의 호의 창의 심의 협의 고의
+    민주주의 자본주의 사회주의
+    """.split()
 )
-"""Words whose last 의 is their own: [이]. At the end of any other word 의 is taken for the particle: [에] (article 5)."""
+"""Words whose last 의 is their own: [이]. At any other word's end 의 is taken for the particle: [에] (article 5)."""
 
 STEMS_IN_N_M = frozenset("감 남 넘 담 숨 신 심 참 품".split())
 """Verb stems after which an ending's first consonant is tense (article 24): 신다 [신따], 남고 [남꼬]."""
@@ -250,30 +249,48 @@ ENDINGS_AFTER_N_M: dict[str, frozenset[str]] = {
 }
 
 STEMS_IN_L = frozenset(
-    "갈 걸 길 날 널 놀 늘 달 덜 돌 둘 들 말 멀 몰 물 밀 벌 불 빌 빨 살 썰 알 얼 열 울 일 잘 절 졸 줄 질 찔 털 틀 팔 풀 헐 굴 글 끌".split()
+    """
+    걸 길 날 널 놀 늘 달 덜 돌 둘 들 말 멀 몰 물 밀 벌 불 빌 빨 살 썰 알 얼 열 울 일 잘 절 졸 질 찔 털
+    틀 팔 풀 헐 굴 글 끌
+    """.split()
 )
-"""Syllables that end a stem of their own, so that a plain -지, -게 after them is not tense: 알지, 살게, 만들지, 길게."""
+"""Syllables that end a stem in ㄹ, so that a plain -지, -게 after them is not tense: 알지, 만들지, 길게."""
 
-PROSPECTIVE_BEFORE_JI = frozenset(
-    "할 갈 올 될 볼 을 실 릴 킬 떨 칠 낼 뀔 쓸 설 탈 줄 뺄 꿀 렬 울 를".split()
-) - frozenset("울 를".split())
+PROSPECTIVE_BEFORE_JI = frozenset("할 갈 올 될 볼 을 실 릴 킬 떨 칠 낼 뀔 쓸 설 탈 줄 뺄 꿀 렬".split())
 """Syllables after which 지 is -(으)ㄹ지 [ㄹ찌]: 할지, 있을지, 어떨지."""
 
 NOT_PROSPECTIVE = frozenset(
-    "오늘 내일 말 물 일 길 달 날 딸 아들 술 쌀 살 발 팔 얼굴 겨울 가을 서울 마을 연필 과일 비밀 교실 생일 휴일 정말 잘 늘 별 돌 풀 불 글 절 칠 "
-    "얼 매일 요즘 가을 하늘 그늘 바늘 거울 저울 이틀 사흘 나흘 열흘 시골 노을 구슬 이슬 토요일 일요일 월요일 화요일 수요일 목요일 금요일".split()
+    """
+    오늘 내일 말 물 일 길 달 날 딸 아들 술 쌀 살 발 팔 얼굴 겨울 가을 서울 마을 연필 과일 비밀 교실 생일 휴일
+    정말 잘 늘 별 돌 풀 불 글 절 칠 얼 매일 요즘 하늘 그늘 바늘 거울 저울 이틀 사흘 나흘 열흘 시골 노을 구슬
+    이슬 토요일 일요일 월요일 화요일 수요일 목요일 금요일
+    """.split()
 )
 """Words in ㄹ that are no verb's prospective form, so that a following noun keeps its plain consonant."""
 
-BOUND_NOUNS = (
-    "것 것이 것을 것은 것도 것만 것과 것처럼 것보다 것입니다 것이다 것이에요 것이고 것인데 것인지 것이라고 것이라는 거 거예요 거에요 거야 거지 거죠 거다 거라고 거고 거니까 "
-    "거든요 거였 거라 거라서 거라면 건 건가 건가요 건데 건데요 건지 건지요 걸 걸요 겁니다 겁니까 게 수 수가 수는 수도 수밖에 수록 줄 줄은 줄도 줄을 줄이야 "
-    "데 데가 데는 데도 데를 듯 듯이 듯한 듯해요 듯합니다 듯하다 바 바를 법 법한 법하다 적 적에 적이 적엔 지경 지경이 즈음 정도 정도로 정도의 동안 동안에 사람 사람이 사람은 사람들 사람들이 "
-    "생각 생각이 생각을 생각은 생각입니다 생각이에요 시간 시간이 시간을 시간에 시간도 자리 자리가 자신 자신이 계획 계획이에요 곳 곳이 곳을 곳에 곳은"
-).split()
-"""Words that a prospective -(으)ㄹ makes tense (article 27): 할 것을 [할꺼슬], 갈 데가 [갈떼가], 만날 사람 [만날싸람]."""
+BOUND_NOUNS = frozenset(
+    """
+    것 것이 것을 것은 것도 것만 것과 것처럼 것보다 것입니다 것이다 것이에요 것이고 것인데 것인지 것이라고
+    것이라는 거 거예요 거에요 거야 거지 거죠 거다 거라고 거고 거니까 거든요 거였 거라 거라서 거라면 건 건가
+    건가요 건데 건데요 건지 건지요 걸 걸요 겁니다 겁니까 게 수 수가 수는 수도 수밖에 수록 줄 줄은 줄도 줄을
+    줄이야 데 데가 데는 데도 데를 듯 듯이 듯한 듯해요 듯합니다 듯하다 바 바를 법 법한 법하다 적 적에 적이 적엔
+    지경 지경이 즈음
+    """.split()
+)
+"""Words that a prospective -(으)ㄹ makes tense (article 27): 할 것을 [할꺼슬], 만날 사람 [만날싸람]."""
+
+OTHER_NOUNS = frozenset(
+    """
+    정도 정도로 정도의 동안 동안에 사람 사람이 사람은 사람들 사람들이 생각 생각이 생각을 생각은 생각입니다
+    생각이에요 시간 시간이 시간을 시간에 시간도 자리 자리가 자신 자신이 계획 계획이에요 곳 곳이 곳을 곳에 곳은
+    """.split()
+)
+"""As above, but these also follow an object in -을 (책을 사람들이), so that the word before must plainly be a verb."""
 
 INSERTED_N_WORDS = frozenset(
-    "일 일이 일은 일을 일도 일만 일에 일로 일과 일들 일들이 일들을 일까지 일인 일인데 일인가요 일이에요 일이야 일이죠 일입니다 일이었 일이라 일이라고 일이고 일이지만 요일 요일에 요일이에요".split()
+    """
+    일 일이 일은 일을 일도 일만 일에 일로 일과 일들 일들이 일들을 일까지 일인 일인데 일인가요 일이에요 일이야
+    일이죠 일입니다 일이었 일이라 일이라고 일이고 일이지만 요일 요일에 요일이에요
+    """.split()
 )
 """Words that take ㄴ after an adnominal in ㄴ, ㄹ or ㅅ (article 29): 무슨 일 [무슨닐], 할 일 [할릴]."""

@@ -1,8 +1,9 @@
 """Written Korean to spoken Korean: digits, units, symbols and Latin letters become the words a reader would say.
 
-`spoken("3시 30분에 2km를 걸었어요")` is `"세 시 삼십분에 이 킬로미터를 걸었어요"`. What comes out holds Hangul, spaces, the pauses
-`, . ! ? …` and such Latin words as have no Korean spelling here (`gpu_node.engines.kokoro` says those in English).
-Sino-Korean numbers are joined to their unit, as they are spoken (이십팔년 [이십팔련]); native ones stand apart (세 시).
+`spoken("3시 30분에 2km를 걸었어요")` is `"세 시 삼십분에 이 킬로미터를 걸었어요"`. What comes out holds Hangul,
+spaces, the pauses `, . ! ? …` and such Latin words as have no Korean spelling here (`gpu_node.engines.kokoro` says
+those in English). Sino-Korean numbers are joined to their unit, as they are spoken (이십팔년 [이십팔련]); native ones
+stand apart (세 시).
 
 Each step below rewrites one kind of thing, the more specific before the more general.
 """
@@ -18,7 +19,9 @@ from gpu_node.korean_numbers import TELEPHONE_DIGITS, counting, decimal, digits,
 LETTERS = dict(
     zip(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        "에이 비 씨 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 알 에스 티 유 브이 더블유 엑스 와이 제트".split(),
+        (
+            "에이 비 씨 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 알 에스 티 유 브이 더블유 엑스 와이 제트"
+        ).split(),
         strict=True,
     )
 )
@@ -92,30 +95,16 @@ SPOKEN_BEFORE = {"km/h": "시속 ", "°F": "화씨 "}
 
 CURRENCIES = {"₩": "원", "$": "달러", "€": "유로", "£": "파운드", "¥": "엔"}
 
-NATIVE_COUNTERS = (
-    "시간 시 살 명 사람 개 마리 번째 번 권 장 대 잔 병 그릇 벌 켤레 채 송이 그루 마디 군데 가지 달 곳 쌍 모금 숟가락 조각 줄 통 판 "
-    "자루 포기 방울 끼 차례 다발 봉지 상자 바퀴 걸음 컵 접시 알 톨 척 필 돌 가닥 무더기 그램짜리 바구니 정거장 가구 식구 남매 형제 자매"
-).split()
+NATIVE_COUNTERS = """
+    시간 시 살 명 사람 개 마리 번째 번 권 장 대 잔 병 그릇 벌 켤레 채 송이 그루 마디 군데 가지 달 곳 쌍 모금
+    숟가락 조각 줄 통 판 자루 포기 방울 끼 차례 다발 봉지 상자 바퀴 걸음 컵 접시 알 톨 척 필 돌 가닥 무더기
+    그램짜리 바구니 정거장 가구 식구 남매 형제 자매
+""".split()
 """Counters after native numbers. Any other takes Sino-Korean ones: 분, 년, 월, 일, 세, 층, 원, 개월, 인분, 주, 도 …"""
 
-SINO_LOOKALIKES = (
-    "개월",
-    "개국",
-    "개년",
-    "시경",
-    "시도",
-    "장조",
-    "대학",
-    "대조",
-    "판사",
-    "통신",
-    "번지",
-    "번길",
-    "달러",
-    "명세",
-    "병동",
-    "채널",
-)
+SINO_LOOKALIKES = """
+    개월 개국 개년 시경 시도 장조 대학 대조 판사 통신 번지 번길 달러 명세 병동 채널
+""".split()
 """Begin like a native counter, but are not one."""
 
 PERSONS = "손님 어르신 선생님 할머니 할아버지 부모님 가족 친구 여성 남성 어머니 아버지 교수님 환자".split()

@@ -37,6 +37,8 @@ TRIM_SECONDS = 15.0
 OLDEST_TENTATIVE_SECONDS = 20.0
 """What was spoken this long ago becomes stable without a second opinion: the buffer must not grow for want of one."""
 
+HOLD_SECONDS = 0.0
+
 LONGEST_GAP_SECONDS = 0.6
 """A longer silence between two batches of audio is heard as this long: a pause to the model, and cheap."""
 
@@ -185,10 +187,14 @@ class IncrementalTranscript:
         """Make stable what this pass and the one before it have in common."""
         ending, tail = self._beyond_stable(request, hypothesis)
         self._extend_stable(ending)
-        overdue = request.start + len(request.audio) - int(OLDEST_TENTATIVE_SECONDS * SAMPLE_RATE)
+        end = request.start + len(request.audio)
+        overdue = end - int(OLDEST_TENTATIVE_SECONDS * SAMPLE_RATE)
+        settled = end - int(HOLD_SECONDS * SAMPLE_RATE)
         agreed = 0
         for word, before in zip_longest(tail, self._tentative):
-            if word is None or not (word.end < overdue or (before is not None and word.key == before.key)):
+            if word is None or word.end > settled:
+                break
+            if word.end >= overdue and (before is None or before.key != word.key):
                 break
             agreed += 1
         for index, word in enumerate(tail[:agreed]):

@@ -19,14 +19,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from silvertalk import __version__, metrics
-from silvertalk.api import Services, rest
+from silvertalk.api.rest import rest
+from silvertalk.api.services import Services
 from silvertalk.committer import Committer
 from silvertalk.database import Database
 from silvertalk.gateway import Gateway
-from silvertalk.keys import signing_secret
 from silvertalk.listening import VadService
 from silvertalk.settings import Settings
-from silvertalk.tokens import AccessTokens
 from streaming.bus import Bus
 from streaming.messages import TurnRecord
 from streaming.vad import SileroModel, find_silero
@@ -72,15 +71,11 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             Committer(database, on_committed, limit=settings.commit_backlog)
         )
         gateway = Gateway(settings, bus, vad, committer)
-        secret = signing_secret(settings)
-        services = Services(
-            settings=settings,
-            store=bus,
-            database=database,
-            tokens=AccessTokens(secret, minutes=settings.access_token_minutes),
-            secret=secret,
-        )
-        yield Parts(settings, bus, database, committer, gateway, _application(settings, bus, database, gateway, services))
+        bus.on_replaced = gateway.on_replaced
+        await bus.listen()
+        services = Services.of(settings, store=bus, database=database, door=gateway.check_door)
+        app = _application(settings, bus, database, gateway, services)
+        yield Parts(settings, bus, database, committer, gateway, app)
 
 
 def _application(settings: Settings, bus: Bus, database: Database, gateway: Gateway, services: Services) -> Starlette:

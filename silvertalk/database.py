@@ -99,19 +99,22 @@ class Database:
         await self._ready.wait()
 
     async def _keep(self) -> None:
-        backoff = Backoff()
+        backoff, failures = Backoff(), 0
         while True:
             try:
                 await self._connect()
             except Exception as error:  # away in whatever way: this task must outlive it
-                log.warning("database_connect_failed", error=type(error).__name__)
+                say = log.debug if failures else log.warning  # once for each loss, not once for each try
+                say("database_connect_failed", error=type(error).__name__)
+                failures += 1
                 await asyncio.sleep(backoff.next())
                 continue
             backoff.reset()
             self._lost.clear()
             self._ready.set()
             DATABASE_UP.set(1)
-            log.info("database_ready")
+            log.info("database_ready", attempts=failures + 1)
+            failures = 0
             await self._lost.wait()
             log.warning("database_lost")
             await asyncio.sleep(backoff.next())

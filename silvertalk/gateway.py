@@ -127,12 +127,16 @@ class Gateway:
             self._places -= 1
             self._per_address -= Counter({address: 1})
 
-    def _admit(self, address: str) -> None:
-        """Take a place, or raise why there is none."""
+    def check_door(self) -> None:
+        """Raise Draining or ServerFull while no new session may begin."""
         if self._draining:
             raise Draining
-        if self._places >= self._settings.max_sessions:
+        if self._places >= self._settings.max_sessions or self._committer.full:
             raise ServerFull
+
+    def _admit(self, address: str) -> None:
+        """Take a place, or raise why there is none."""
+        self.check_door()
         if self._per_address[address] >= self._settings.max_sessions_per_address:
             raise AddressFull
         self._places += 1
@@ -218,6 +222,7 @@ class Gateway:
             outbox.end()
             await asyncio.wait([sending])
             await journal.close()
+            self._bus.forget_session(session_id)
             log.info("session_closed", session=session_id)
 
     async def _listen(self, socket: WebSocket, hello: Hello, connection: Connection, session: Session) -> None:

@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from gpu_node import english_text, korean_text
 from gpu_node.engines import Samples
-from gpu_node.english_pronunciation import EnglishPronunciation
 from gpu_node.english_pronunciation import load as load_dictionary
 from gpu_node.errors import EngineError, UnsupportedLanguage, WeightsMissing
 from gpu_node.hangul import pronounce
@@ -74,7 +73,11 @@ class Kokoro:
 
     def warm_up(self) -> None:
         """Speak at the lengths that come first in a reply: each new shape costs its first run an allocation."""
-        for text in ("네, 알겠어요.", "그 이야기를 조금 더 들려주세요.", "어릴 때 사시던 동네의 시장이 어떤 모습이었는지 궁금해요."):
+        for text in (
+            "네, 알겠어요.",
+            "그 이야기를 조금 더 들려주세요.",
+            "어릴 때 사시던 동네의 시장이 어떤 모습이었는지 궁금해요.",
+        ):
             for _ in self.synthesize(text, language="ko", voice=DEFAULT_VOICE, speed=1.0):
                 pass
         for _ in self.synthesize("It is good to hear your voice.", language="en", voice=DEFAULT_VOICE, speed=1.0):

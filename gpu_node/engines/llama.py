@@ -79,7 +79,11 @@ class LlamaLlm:
     async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         """The reply, a token at a time; waits for a reply that is still being written or stopped."""
         loop = asyncio.get_running_loop()
-        await self._turn.acquire()
+        try:
+            async with asyncio.timeout(self._deadlines.first_seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise LlmUnavailable(f"llama was busy for {self._deadlines.first_seconds:.1f} s") from None
         handover = _Handover(loop)
         work = loop.run_in_executor(self._thread, self._complete, _body(request, MAX_TOKENS), handover)
         # The next request waits until the call has returned, but who cancels this one does not.

@@ -33,7 +33,9 @@ class Piper:
 
     def __init__(self, weights: Weights, *, threads: int = 2) -> None:
         if importlib.util.find_spec("piper") is None:
-            raise WeightsMissing("piper-tts is not installed. To mend it: install the `piper` extra (its engine is GPL).")
+            raise WeightsMissing(
+                "piper-tts is not installed. To mend it: install the `piper` extra (its engine is GPL)."
+            )
         folder = weights.folder("piper-en")
         self._voice = _load(folder, threads)
         self.sample_rate: int = self._voice.config.sample_rate
@@ -59,7 +61,9 @@ class Piper:
             if not sentence.strip():
                 continue
             try:
-                pieces = [piece.audio_float_array for piece in self._voice.synthesize(sentence.strip() + sign, settings)]
+                pieces = [
+                    piece.audio_float_array for piece in self._voice.synthesize(sentence.strip() + sign, settings)
+                ]
             except (RuntimeError, ValueError) as error:
                 raise EngineError(f"piper failed: {error}") from error
             if pieces:

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import get_args
+
+from streaming.messages import Language
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -52,6 +57,30 @@ def parse_engines(text: str) -> tuple[EngineSpec, ...]:
     if not specs:
         raise ValueError("names no engine")
     return tuple(specs)
+
+
+def parse_voices(text: str) -> dict[Language, EngineSpec]:
+    """One engine for each language: `kokoro` for all, or `ko=kokoro,en=piper`. Raises ValueError like `parse_engines`."""
+    parts: list[tuple[str, list[str]]] = []
+    for part in text.split(","):
+        language, equals, rest = (piece.strip() for piece in part.partition("="))
+        if equals and language in LANGUAGES:
+            parts.append((language, [rest]))
+        elif parts:
+            parts[-1][1].append(part)  # a parameter of the engine before it
+        else:
+            parts.append(("", [part]))
+    engines: dict[Language, EngineSpec] = {}
+    for language, pieces in parts:
+        specs = parse_engines(",".join(pieces))
+        if len(specs) != 1:
+            raise ValueError(f"names {len(specs)} engines where one should stand")
+        for spoken in LANGUAGES:
+            if language in ("", spoken):
+                engines[spoken] = specs[0]
+    if missing := [language for language in LANGUAGES if language not in engines]:
+        raise ValueError(f"names no engine for {' and '.join(missing)}")
+    return engines
 
 
 def _add_parameter(spec: EngineSpec, text: str) -> None:

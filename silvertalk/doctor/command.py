@@ -62,7 +62,8 @@ def _installed(settings: Settings, environment: Mapping[str, str]) -> list[Findi
     findings = [python.check_libraries(mode, python.own_requirements()), *([torch] if torch else [])]
     root = environment.get("MODELS_ROOT")
     wanted = models.MODELS if settings.embedded else [models.DETECTOR]
-    findings += [models.check_model(name, Path(root).expanduser() if root else None) for name in wanted]
+    folder = Path(root).expanduser() if root else None
+    findings += [models.check_model(name, models.MODELS[name], folder) for name in wanted]
     if settings.embedded:
         findings.append(models.check_gemini(environment.get("GEMINI_API_KEY")))
     return findings

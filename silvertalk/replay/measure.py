@@ -80,6 +80,7 @@ def file_row(clip: Clip, client: int, rows: Sequence[TurnRow]) -> FileRow:
 
 
 def _row(clip: Clip, client: int, turn: TurnHeard, rate: int) -> TurnRow:
+    answered = turn.outcome != "failed" and turn.audio_samples > 0
     return TurnRow(
         file=clip.name,
         client=client,
@@ -88,7 +89,8 @@ def _row(clip: Clip, client: int, turn: TurnHeard, rate: int) -> TurnRow:
         wait_ms=turn.wait_ms,
         reply_audio_seconds=turn.audio_samples / rate,
         reply_text=turn.reply_text or None,
-        error="; ".join(turn.problems) or ("the reply failed" if turn.outcome == "failed" else None),
+        error=None if answered else "; ".join(turn.problems) or ("failed" if turn.outcome == "failed" else None),
+        problems=turn.problems,
         source=turn.source or None,
         language=turn.language or None,
         partials=turn.partials,

@@ -56,6 +56,8 @@ class TurnRow:
     """When the last speech sample was sent, in seconds since the replay began."""
     reply_audio: str | None = None
     """Where the reply was saved."""
+    problems: list[str] = field(default_factory=list)
+    """What the server told of trouble; it is an `error` where the turn was not answered in the end."""
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -118,6 +120,8 @@ class Summary:
     turns: int
     cut_turns: int
     errors: int
+    problems: int
+    """Turns of which the server told some trouble, answered in the end or not."""
     cer_mean: float | None
     cer_files: int
     baseline_cer_mean: float | None
@@ -188,6 +192,7 @@ def summarise(
         turns=sum(row.turn is not None for row in turns),
         cut_turns=sum(row.cut for row in turns),
         errors=sum(row.error is not None for row in turns),
+        problems=sum(bool(row.problems) for row in turns),
         cer_mean=_mean([file.cer for file in files if file.cer is not None]),
         cer_files=sum(file.cer is not None for file in files),
         baseline_cer_mean=_mean([baseline for _, baseline in both]),

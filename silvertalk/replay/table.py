@@ -119,7 +119,7 @@ def _counts(summary: Summary) -> Table:
     table.add_row("stable captions retracted", str(summary.stable_retractions), "by a later caption")
     table.add_row("stable captions contradicted", str(summary.final_retractions), "by the final transcript")
     table.add_row("turns cut off in the midst of speech", str(summary.cut_turns), "")
-    table.add_row("turns with errors", str(summary.errors), "")
+    table.add_row("turns with errors", str(summary.errors), f"{summary.problems} with trouble told on the way")
     written = ", ".join(f"{source} {count}" for source, count in summary.sources.items())
     table.add_row("replies written by", written or "-", "")
     return table

@@ -188,6 +188,20 @@ class Bus:
         """By server (its URL without credentials): does it answer?"""
         return {server.name: await _answers(server) for server in self._servers}
 
+    async def warm_nodes(self) -> int:
+        """How many nodes are claiming turns: consumers of the offers that were seen within one blocking read."""
+        count = 0
+        for server in self._servers:
+            try:
+                consumers = await server.main.ask("XINFO", "CONSUMERS", names.OFFERS, names.NODES)
+            except BusError:  # no stream or no group yet: no node has ever come
+                continue
+            seen_ms = server.limits.block_ms + 5_000
+            for fields in consumers:
+                known = dict(zip(fields[::2], fields[1::2], strict=True))
+                count += int(known[b"idle"]) < seen_ms
+        return count
+
 
 async def _answers(server: Server) -> bool:
     try:

@@ -13,7 +13,7 @@ import pytest
 
 from gpu_node import weights
 from gpu_node.errors import WeightsMissing
-from gpu_node.weights import MODELS, Model, WheelFile, Weights
+from gpu_node.weights import MODELS, Model, Weights, WheelFile
 
 FIRST, SECOND, CONFIG = b"first half, ", b"second half", b"{}"
 

@@ -58,6 +58,7 @@ class FakeGateway:
     microphone: bytearray = field(default_factory=bytearray)
     guests: list[str] = field(default_factory=list)
     sockets: int = 0
+    nodes: int = 1
     _tickets: set[str] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
@@ -66,6 +67,7 @@ class FakeGateway:
         routes = [
             Route("/auth/guest", self._guest, methods=["POST"]),
             Route("/v1/talk/ticket", self._ticket, methods=["POST"]),
+            Route("/readyz", self._readyz),
             WebSocketRoute("/v1/talk", self._talk),
         ]
         listening = socket.create_server(("127.0.0.1", 0))
@@ -85,6 +87,10 @@ class FakeGateway:
         guest = body.get("guest_id") or f"guest-{len(self.guests)}"
         self.guests.append(guest)
         return JSONResponse({"guest_id": guest, "access_token": f"token-of-{guest}", "expires_in": 1800})
+
+    async def _readyz(self, request: Request) -> JSONResponse:
+        parts = {"bus": "up", "database": "up", "nodes": str(self.nodes)}
+        return JSONResponse({"ready": bool(self.nodes), "parts": parts}, status_code=200 if self.nodes else 503)
 
     async def _ticket(self, request: Request) -> JSONResponse:
         if not request.headers.get("authorization", "").startswith("Bearer token-of-"):

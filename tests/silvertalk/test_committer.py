@@ -13,7 +13,7 @@ from silvertalk.database import Database
 from silvertalk.settings import database_url
 from streaming.messages import TurnRecord
 from tests.postgres import Postgres
-from tests.silvertalk.test_database import SESSION, USER, record
+from tests.silvertalk.records import SESSION, USER, record
 
 
 class Told:

@@ -147,6 +147,7 @@ async def test_an_answer_to_noise_is_counted() -> None:
 async def test_what_the_server_says_went_wrong_stands_in_the_row() -> None:
     report = await run(FakeGateway([Script(then="fail")]), clip(voice(0.4)))
     assert report.turns[0].error == "no_node: nobody"
+    assert report.turns[0].problems == ["no_node: nobody"]
     assert report.summary.errors == 1 and not report.ok
 
 

@@ -44,7 +44,7 @@ async def serve(store: ValkeyStore, tmp_path: Path) -> AsyncIterator[Serve]:
 
         async def start(settings: dict[str, Any] | None = None, **services: Any) -> httpx.AsyncClient:
             chosen = Settings(data_dir=tmp_path / "var", **(settings or {}))
-            parts = {"store": store, "database": Database(chosen.database)} | services
+            parts: dict[str, Any] = {"store": store, "database": Database(chosen.database)} | services
 
             def app_on(port: int) -> ASGIApp:
                 """As the gateway mounts it."""

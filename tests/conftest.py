@@ -1,0 +1,39 @@
+"""Fixtures for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.valkey import Valkey, leaked_keys, running_valkey
+
+
+@pytest.fixture(scope="session")
+def shared_valkey() -> Iterator[Valkey]:
+    """One server for all tests that do not kill it."""
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(shared_valkey: Valkey) -> Iterator[Valkey]:
+    """An empty Valkey; a test that leaves a key without a time to live fails, but for the few named in the bus."""
+    shared_valkey.flush()
+    yield shared_valkey
+    leaked = leaked_keys(shared_valkey.client)
+    assert not leaked, f"keys left without a time to live: {leaked}"
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[Valkey]:
+    """An empty Valkey that the test may kill; what it held is gone then."""
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def durable_valkey() -> Iterator[Valkey]:
+    """An empty Valkey that the test may kill; what it had acknowledged is there again after a start."""
+    with running_valkey(durable=True) as server:
+        yield server

