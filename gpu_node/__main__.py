@@ -6,20 +6,19 @@ import asyncio
 import signal
 import sys
 
-import structlog
 import uvloop
 
 from gpu_node.engines.catalogue import build_engines
 from gpu_node.errors import NodeError
-from gpu_node.logs import configure
 from gpu_node.settings import NodeSettings
 from gpu_node.threads import EngineQueue
 from gpu_node.worker import Worker
 from streaming import notify
 from streaming.bus import Bus
 from streaming.errors import BusError
+from streaming.logs import configure, logger
 
-log = structlog.get_logger(__name__)
+log = logger("node")
 
 
 async def serve(settings: NodeSettings) -> None:
@@ -57,7 +56,7 @@ async def serve(settings: NodeSettings) -> None:
 def main() -> int:
     try:
         settings = NodeSettings.read()
-        configure(settings.log_level)
+        configure(level=settings.log_level, json=settings.deployment_mode == "cloud")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except (NodeError, BusError) as error:

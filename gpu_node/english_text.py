@@ -11,6 +11,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from gpu_node.pauses import tidied
+
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
@@ -99,10 +101,7 @@ def spoken(text: str) -> str:
     text = unicodedata.normalize("NFD", text)  # café: the letter without its accent is the better guess
     text = re.sub(r"[\u0300-\u036f]", "", text)
     text = re.sub(r"[^A-Za-z가-힣' ,.!?…]", " ", unicodedata.normalize("NFC", text))
-    text = re.sub(r"\.{2,}|…+", "…", text)
-    text = re.sub(r"\s*([,.!?…])(?:\s*[,.])*", r"\1", text)
-    text = re.sub(r"^[\s,.…]+|[\s,]+$", "", text)
-    return re.sub(r"([,.!?…]+)(?=[^\s,.!?…])", r"\1 ", re.sub(r"\s+", " ", text))
+    return tidied(text)
 
 
 def cardinal(number: int) -> str:

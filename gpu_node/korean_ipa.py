@@ -57,14 +57,34 @@ VOWELS = {
 CODAS = {"": "", "ㄱ": "k", "ㄴ": "n", "ㄷ": "t", "ㄹ": "l", "ㅁ": "m", "ㅂ": "p", "ㅇ": "ŋ"}
 
 
+VOICING = frozenset("ㄴㄹㅁㅇ")
+PALATALISING = frozenset("ㅑㅕㅖㅒㅛㅠㅟㅣ")
+"""Vowels before which ㅅ is [ɕ]."""
+
+
 def ipa(pronounced: str) -> str:
     """Phonemes of Hangul as it is spoken (`gpu_node.hangul.pronounce`); spaces and punctuation stay as they are."""
     out: list[str] = []
-    before = None
-    for block in pronounced:
-        if not is_hangul(block):
-            out.append(block)
+    voiced = False  # whether the sound before is a vowel or a sonorant, which a space does not end
+    lateral = False
+    for sign in pronounced:
+        if not is_hangul(sign):
+            out.append(sign)
+            voiced = voiced and sign == " "
+            lateral = lateral and sign == " "
             continue
-        onset, vowel, coda = decompose(block)
-        out.append(ONSETS[onset] + VOWELS[vowel] + CODAS[coda])
+        onset, vowel, coda = decompose(sign)
+        out.append(_onset(onset, vowel, voiced=voiced, lateral=lateral) + VOWELS[vowel] + CODAS[coda])
+        voiced = not coda or coda in VOICING
+        lateral = coda == "ㄹ"
     return "".join(out)
+
+
+def _onset(onset: str, vowel: str, *, voiced: bool, lateral: bool) -> str:
+    if voiced and onset in VOICED:
+        return VOICED[onset]
+    if lateral and onset == "ㄹ":
+        return "l"
+    if onset in "ㅅㅆ" and vowel in PALATALISING:
+        return ONSETS[onset].replace("s", "ɕ")
+    return ONSETS[onset]

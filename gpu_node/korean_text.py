@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Callable
 
 from gpu_node.korean_numbers import TELEPHONE_DIGITS, counting, decimal, digits, sino
+from gpu_node.pauses import tidied
 
 LETTERS = dict(
     zip(
@@ -141,10 +142,7 @@ def spoken(text: str) -> str:
     for symbol, word in SYMBOLS.items():
         text = text.replace(symbol, word)
     text = re.sub(r"[^가-힣A-Za-z' ,.!?…]", " ", text)
-    text = re.sub(r"\.{2,}|…+", "…", text)
-    text = re.sub(r"\s*([,.!?…])(?:\s*,)*", r"\1", text)  # a pause stands behind its word, once
-    text = re.sub(r"^[\s,.…]+|[\s,]+$", "", text)
-    return re.sub(r"([,.!?…]+)(?=[^\s,.!?…])", r"\1 ", re.sub(r"\s+", " ", text))
+    return tidied(text)
 
 
 def _plain(text: str) -> str:
@@ -249,7 +247,7 @@ _STEPS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"1(?=천|백)(?<!\d1)"), lambda match: ""),
 )
 
-_LATIN = re.compile(r"[A-Za-z][A-Za-z']*(?:-[A-Za-z0-9]+)*\d*|\d[A-Za-z](?![A-Za-z])|" + NUMBER)
+_LATIN = re.compile(r"[A-Za-z][A-Za-z']*(?:-[A-Za-z]+)*(?:-?\d+)?|\d[A-Za-z](?![A-Za-z])|" + NUMBER)
 
 
 def _latin(match: re.Match[str]) -> str:
@@ -260,8 +258,9 @@ def _latin(match: re.Match[str]) -> str:
     if written[0].isdecimal():
         trailing = written[-1]
         return decimal(written) if trailing.isdecimal() else decimal(written[:-1]) + LETTERS[trailing.upper()]
-    letters = re.match(r"[A-Za-z]+", written)
-    if letters and (letters[0].isupper() and len(letters[0]) <= 5 or len(letters[0]) == 1):
-        rest = written[letters.end() :].strip("-'")
-        return "".join(LETTERS[letter.upper()] for letter in letters[0]) + (decimal(rest) if rest.isdecimal() else rest)
-    return written
+    letters, number = re.fullmatch(r"([A-Za-z'-]*?)[-']*(\d*)", written).groups()  # type: ignore[union-attr]
+    if (letters.isupper() and len(letters) <= 5) or len(letters) == 1:
+        letters = "".join(LETTERS.get(letter.upper(), "") for letter in letters)
+    elif number:
+        letters += " "
+    return letters + (decimal(number) if number else "")

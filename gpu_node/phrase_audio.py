@@ -23,8 +23,8 @@ EDGE_SECONDS = 0.03
 def finished(audio: Samples, *, end: str, rate: int, speed: float = 1.0) -> Samples:
     """One phrase at `rate` Hz, ready to be played: starts and ends at zero, peaks at `PEAK`, pause included.
 
-    `end` is the sign after the phrase, a key of `PAUSE_SECONDS`. The pause stretches with slower speech. The array given
-    is not changed.
+    `end` is the sign after the phrase, a key of `PAUSE_SECONDS`. The pause stretches with slower speech. The array
+    given is not changed.
     """
     pause = np.zeros(round(PAUSE_SECONDS[end] / speed * rate), dtype=np.float32)
     peak = float(np.max(np.abs(audio), initial=0.0))

@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import structlog
-
 from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
 from gpu_node.hearing import Ear
 from gpu_node.speaking import Mouth
@@ -25,6 +23,7 @@ from gpu_node.threads import EngineQueue
 from gpu_node.transcript import Caption
 from streaming.bus import ClaimedTurn
 from streaming.errors import BusError, StreamingError
+from streaming.logs import logger
 from streaming.messages import (
     AnyMessage,
     AudioBatch,
@@ -43,7 +42,7 @@ from streaming.messages import (
     TurnOpened,
 )
 
-log = structlog.get_logger(__name__)
+log = logger("pipeline")
 
 OPENING_SECONDS = 10.0
 """A claimed turn whose first entry does not arrive in this time has no gateway behind it any more."""

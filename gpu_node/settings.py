@@ -40,7 +40,7 @@ def _node_name() -> str:
 
 
 def _cache_dir() -> Path:
-    """The XDG cache folder; where there is no home to speak of, one of this user's in the folder for temporary files."""
+    """The XDG cache folder; where there is no home to speak of, a folder of this user's among the temporary files."""
     if configured := os.environ.get("XDG_CACHE_HOME"):
         return Path(configured) / "silvertalk"
     home = os.environ.get("HOME")
@@ -152,7 +152,11 @@ class NodeSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            sentences = [_sentence(problem["loc"], problem["msg"]) for problem in error.errors()]
+            sentences = [
+                _sentence(problem["loc"], problem["msg"])
+                for problem in error.errors()
+                if problem["type"] != "default_factory_not_called"  # follows from another mistake
+            ]
             raise BadSettings(" ".join(sentences)) from None
 
     @field_validator("deployment_mode", "log_level", "stt_device", "gemini_thinking_level", mode="before")

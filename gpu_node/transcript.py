@@ -37,7 +37,8 @@ TRIM_SECONDS = 15.0
 OLDEST_TENTATIVE_SECONDS = 20.0
 """What was spoken this long ago becomes stable without a second opinion: the buffer must not grow for want of one."""
 
-HOLD_SECONDS = 0.0
+HOLD_SECONDS = 0.4
+SURE_PROBABILITY = 0.6
 
 LONGEST_GAP_SECONDS = 0.6
 """A longer silence between two batches of audio is heard as this long: a pause to the model, and cheap."""
@@ -100,6 +101,7 @@ class _Placed:
     text: str
     start: int
     end: int
+    probability: float
 
     @property
     def key(self) -> str:
@@ -194,7 +196,7 @@ class IncrementalTranscript:
         for word, before in zip_longest(tail, self._tentative):
             if word is None or word.end > settled:
                 break
-            if word.end >= overdue and (before is None or before.key != word.key):
+            if word.end >= overdue and (before is None or before.key != word.key or word.probability < SURE_PROBABILITY):
                 break
             agreed += 1
         for index, word in enumerate(tail[:agreed]):
@@ -216,6 +218,7 @@ class IncrementalTranscript:
                 word.text,
                 request.start + int(word.start_seconds * SAMPLE_RATE),
                 request.start + int(word.end_seconds * SAMPLE_RATE),
+                word.probability,
             )
             for word in without_loops(hypothesis.words)
             if normalized(word.text)

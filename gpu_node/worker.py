@@ -11,14 +11,13 @@ import asyncio
 import time
 from contextlib import suppress
 
-import structlog
-
 from gpu_node.pipeline import Engines, TurnPipeline
 from gpu_node.threads import Priority
 from streaming.bus import Bus, ClaimedTurn, Claims
 from streaming.errors import BusError, Fenced, StreamGone
+from streaming.logs import logger
 
-log = structlog.get_logger(__name__)
+log = logger("worker")
 
 MAX_DELIVERIES = 3
 """A turn that took its node down so often is given up, with an apology, rather than be allowed to take down the rest."""

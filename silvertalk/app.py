@@ -1,10 +1,10 @@
 """The gateway's web application: the voice socket, what an operator looks at, and the REST API.
 
-    /v1/talk                 the voice socket (`silvertalk.gateway`)
-    /                        service, version, mode, what is up
-    /livez  /readyz          is the process alive; can a person be answered
-    /metrics                 Prometheus
-    /auth/… /v1/talk/ticket  REST (`silvertalk.api`)
+/v1/talk                 the voice socket (`silvertalk.gateway`)
+/                        service, version, mode, what is up
+/livez  /readyz          is the process alive; can a person be answered
+/metrics                 Prometheus
+/auth/… /v1/talk/ticket  REST (`silvertalk.api`)
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         async def on_committed(record: TurnRecord) -> None:
             await gateway.on_committed(record)
 
-        committer = await stack.enter_async_context(
-            Committer(database, on_committed, limit=settings.commit_backlog)
-        )
+        committer = await stack.enter_async_context(Committer(database, on_committed, limit=settings.commit_backlog))
         gateway = Gateway(settings, bus, vad, committer)
         bus.on_replaced = gateway.on_replaced
         await bus.listen()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 import typer
 import uvloop
 from rich.console import Console
 
 from silvertalk import __version__
+from silvertalk.doctor import doctor_command
 from silvertalk.errors import ConfigurationError
+from silvertalk.replay.command import replay_command
 from silvertalk.settings import Settings
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ def _settings() -> Settings:
 
 
 def _run(main: object, settings: Settings) -> None:
-    from silvertalk.logs import configure
+    from streaming.logs import configure
 
     configure(level=settings.log_level, json=settings.deployment_mode == "cloud")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -51,11 +52,13 @@ def up() -> None:
     settings = _settings()
     address = f"http://{settings.host}:{settings.port}"
 
-    def announce() -> None:
-        console.print(f"\n  [bold green]SilverTalk is ready:[/] {address}")
-        console.print(f"  Speak to it:  silvertalk replay some.wav --url {address}\n  Ctrl-C stops it.\n")
+    def announce(name: str) -> None:
+        if name == "gateway":
+            console.print(f"\n  SilverTalk: [bold green]{address}[/]   복실이가 일어나고 있어요 (the models warm up) …")
+        elif name == "node":
+            console.print("  [bold]복실이가 듣고 있어요.[/] It listens. In a second terminal:")
+            console.print(f"      .venv/bin/silvertalk replay some.wav --url {address}\n  Ctrl-C stops it.\n")
 
-    console.print(f"Starting SilverTalk in {settings.deployment_mode} mode (the models warm up for some seconds) …")
     _run(supervisor.up(settings, announce), settings)
 
 
@@ -68,10 +71,12 @@ def gateway() -> None:
     _run(serve(settings), settings)
 
 
+app.command("replay")(replay_command)
+app.command("doctor")(doctor_command)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
 
-
-__all__ = ["Annotated", "app"]

@@ -16,7 +16,7 @@ from typing import Self
 from silvertalk.backoff import Backoff
 from silvertalk.database import Database
 from silvertalk.errors import DatabaseAway, DatabaseRefused
-from silvertalk.logs import logger
+from streaming.logs import logger
 from silvertalk.metrics import COMMIT_BACKLOG, COMMIT_FAILURES, COMMIT_SECONDS, COMMITTED
 from streaming.messages import TurnRecord
 

@@ -30,7 +30,7 @@ from sqlalchemy.pool import NullPool
 
 from silvertalk.backoff import Backoff
 from silvertalk.errors import DatabaseAway, DatabaseRefused
-from silvertalk.logs import logger
+from streaming.logs import logger
 from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
 from silvertalk.models import ID_CHARACTERS, Session, Turn, clean

@@ -29,7 +29,7 @@ from silvertalk.errors import (
     translated,
 )
 from silvertalk.listening import VadService
-from silvertalk.logs import logger
+from streaming.logs import logger
 from silvertalk.microphone import Microphone
 from silvertalk.outbox import Outbox
 from silvertalk.reader import Reader, receive
@@ -77,9 +77,7 @@ class Connection:
 class Gateway:
     """All voice connections of this process."""
 
-    def __init__(
-        self, settings: Settings, bus: Bus, vad: VadService, committer: Committer
-    ) -> None:
+    def __init__(self, settings: Settings, bus: Bus, vad: VadService, committer: Committer) -> None:
         self._settings = settings
         self._bus = bus
         self._vad = vad
@@ -188,9 +186,7 @@ class Gateway:
             limit_bytes=settings.send_backlog_kib * 1024,
             on_socket_lost=lambda error: connection.leave(error if isinstance(error, SilverTalkError) else None),
         )
-        outbox.record(
-            SessionOpened(user=connection.user, language=hello.language, reply_rate=settings.reply_rate)
-        )
+        outbox.record(SessionOpened(user=connection.user, language=hello.language, reply_rate=settings.reply_rate))
         if hello.resume is not None:
             outbox.tell(Resync(reason="unknown_session"), journaled=False)
         outbox.tell(self._ready(session_id, hello))
@@ -342,4 +338,3 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
             await socket.close(code, reason)
     except (TimeoutError, RuntimeError, WebSocketDisconnect):
         pass  # gone already
-

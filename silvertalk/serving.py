@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from silvertalk.app import Parts, running
-from silvertalk.logs import logger
+from streaming.logs import logger
 from silvertalk.settings import Settings
 from streaming import notify
 

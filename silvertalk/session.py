@@ -127,7 +127,10 @@ class Session:
         turn.timings_ms["end_of_utterance_delay"] = decision.wait_ms
         self._outbox.tell(
             TurnEnded(
-                turn=turn.number, end_sample=decision.end_sample, wait_ms=round(decision.wait_ms), reason=decision.reason
+                turn=turn.number,
+                end_sample=decision.end_sample,
+                wait_ms=round(decision.wait_ms),
+                reason=decision.reason,
             )
         )
         self._ask(turn, decision.end_sample)
@@ -342,9 +345,7 @@ class Session:
         self._outbox.drop_reply(turn.number)
         turn.cancel_reply(reason)
         turn.interrupted = True
-        record = Interrupted(
-            turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason
-        )
+        record = Interrupted(turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason)
         self._outbox.record(record, Flush(turn=turn.number))
         self._outbox.tell(_reply_ended(turn, "interrupted"))
         metrics.INTERRUPTED.labels(reason).inc()

@@ -17,13 +17,13 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from silvertalk.errors import ConfigurationError
-from silvertalk.logs import logger
 from silvertalk.settings import Settings
+from streaming.logs import logger
 
 log = logger("up")
 
@@ -32,8 +32,6 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 """A child that ran this long is started again without a pause."""
-WARM_SECONDS = 180.0
-"""Loading and warming the models takes 10 to 20 s on two cores; more than this is a fault."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -50,11 +48,12 @@ class Program:
 
 
 class Child:
-    """One program kept running. `ready` is set once it has said so."""
+    """One program kept running. `on_ready` is called with its name when it first says that it can serve."""
 
-    def __init__(self, program: Program, runtime: Path) -> None:
+    def __init__(self, program: Program, runtime: Path, on_ready: Callable[[str], None]) -> None:
         self.program = program
-        self.ready = asyncio.Event()
+        self._on_ready = on_ready
+        self._announced = False
         self._notify_path = runtime / f"{program.name}.notify"
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -71,7 +70,6 @@ class Child:
                 code = await self._process.wait()
                 if self._stopping:
                     return
-                self.ready.clear()
                 steady = loop.time() - began > STEADY_SECONDS
                 pause = FIRST_PAUSE_SECONDS if steady else min(2 * pause, LONGEST_PAUSE_SECONDS)
                 log.warning("child_ended", process=self.program.name, exit_code=code, delay_ms=int(pause * 1000))
@@ -103,11 +101,14 @@ class Child:
             start_new_session=True,  # Ctrl-C in the terminal reaches this process alone, which stops them in order
             preexec_fn=_before_exec(self.program.niceness),
         )
-        if not self.program.notifies:
-            self.ready.set()
 
     def _listen(self) -> _Listener:
-        return _Listener(self._notify_path, self.ready.set)
+        return _Listener(self._notify_path, self._announce)
+
+    def _announce(self) -> None:
+        if not self._announced:
+            self._announced = True
+            self._on_ready(self.program.name)
 
 
 class _Listener:
@@ -192,8 +193,8 @@ def node(settings: Settings) -> Program:
     )
 
 
-async def up(settings: Settings, on_ready: Callable[[], None]) -> None:
-    """Run everything until SIGINT or SIGTERM; `on_ready` is called when a person can be answered."""
+async def up(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Run everything until SIGINT or SIGTERM; `on_ready` is called with each program's name once it can serve."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     programs = [gateway(settings), node(settings)]
     if not settings.bus_urls:
@@ -203,21 +204,9 @@ async def up(settings: Settings, on_ready: Callable[[], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with AsyncExitStack() as stack:
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        children = [Child(program, settings.data_dir) for program in programs]
+        children = [Child(program, settings.data_dir, on_ready) for program in programs]
         for child in children:
             group.create_task(child.run(), name=f"child:{child.program.name}")
-        group.create_task(_announce(children, told, on_ready), name="announce")
         await told.wait()
         for child in reversed(children):
             await child.stop()
-
-
-async def _announce(children: list[Child], told: asyncio.Event, on_ready: Callable[[], None]) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(WARM_SECONDS):
-            for child in children:
-                await child.ready.wait()
-        if not told.is_set():
-            on_ready()
-        return
-    log.error("not_ready", seconds=WARM_SECONDS)

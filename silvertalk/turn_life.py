@@ -15,7 +15,7 @@ from typing import Protocol
 
 from silvertalk import metrics
 from silvertalk.errors import BusAway, NoNode, SilverTalkError, TurnLost
-from silvertalk.logs import logger
+from streaming.logs import logger
 from silvertalk.outbox import Outbox
 from silvertalk.settings import Settings
 from silvertalk.turn import Turn
@@ -164,5 +164,3 @@ class TurnLife:
                 await turn.handle.close(turn.outcome)
             except BusUnavailable as error:
                 log.warning("turn_not_closed_on_bus", turn=turn.number, error=str(error))
-
-

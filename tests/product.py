@@ -79,9 +79,7 @@ async def node(
             queue=queue,
             partial_samples=8000 if partials else None,
         )
-        worker = Worker(
-            bus, engines, name=name, slots=slots, lease_ms=2000, engine_stall_ms=10_000, drain_seconds=5
-        )
+        worker = Worker(bus, engines, name=name, slots=slots, lease_ms=2000, engine_stall_ms=10_000, drain_seconds=5)
         await worker.warm_up()
         running_worker = asyncio.create_task(worker.run(), name=name)
         try:

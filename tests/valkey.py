@@ -51,7 +51,7 @@ class Valkey:
 
     def calls(self) -> dict[str, int]:
         """How often each command was run since the last flush, readers' own INFO left out."""
-        stats: dict[str, dict[str, Any]] = self.client.info("commandstats")  # type: ignore[assignment]
+        stats: dict[str, dict[str, Any]] = self.client.info("commandstats")
         return {name.removeprefix("cmdstat_"): facts["calls"] for name, facts in stats.items() if "info" not in name}
 
 

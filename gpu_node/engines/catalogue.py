@@ -35,8 +35,8 @@ EARS = {
     "scripted": "gpu_node.engines.scripted:ScriptedStt",
 }
 VOICES = {
-    "kokoro": "gpu_node.engines.kokoro:KokoroEngine",
-    "piper": "gpu_node.engines.piper:PiperEngine",
+    "kokoro": "gpu_node.engines.kokoro:Kokoro",
+    "piper": "gpu_node.engines.piper:Piper",
     "scripted": "gpu_node.engines.scripted:ScriptedTts",
 }
 
@@ -62,15 +62,18 @@ def speech_to_text(settings: NodeSettings, weights: Weights) -> SpeechToText:
     """The ear that STT_ENGINE names."""
     spec = parse_engines(settings.stt_engine)[0]
     constructor = _load("STT_ENGINE", EARS, spec)
+    ear: SpeechToText
     if spec.name == "scripted":
-        return _scripted("STT_ENGINE", constructor, spec, "pass_ms", "words_per_second")
-    _no_parameters("STT_ENGINE", spec)
-    return constructor(
-        weights.folder(settings.stt_model),
-        device=settings.stt_device,
-        compute_type=settings.stt_compute_type,
-        threads=settings.engine_threads,
-    )
+        ear = _scripted("STT_ENGINE", constructor, spec, "pass_ms", "words_per_second")
+    else:
+        _no_parameters("STT_ENGINE", spec)
+        ear = constructor(
+            weights.folder(settings.stt_model),
+            device=settings.stt_device,
+            compute_type=settings.stt_compute_type,
+            threads=settings.engine_threads,
+        )
+    return ear
 
 
 def voices(settings: NodeSettings, weights: Weights) -> dict[Language, TextToSpeech]:
@@ -101,11 +104,14 @@ def _voice(spec: EngineSpec, settings: NodeSettings, weights: Weights) -> TextTo
 
 def _language_model(spec: EngineSpec, settings: NodeSettings, weights: Weights) -> LanguageModel:
     constructor = _load("LLM_ENGINES", LANGUAGE_MODELS, spec)
+    model: LanguageModel
     if spec.name == "scripted":
-        return _scripted("LLM_ENGINES", constructor, spec, "first_token_ms", "tokens_per_second")
-    _no_parameters("LLM_ENGINES", spec)
-    arguments = _ARGUMENTS.get(spec.name)
-    return constructor(**arguments(settings, weights)) if arguments else constructor()
+        model = _scripted("LLM_ENGINES", constructor, spec, "first_token_ms", "tokens_per_second")
+    else:
+        _no_parameters("LLM_ENGINES", spec)
+        arguments = _ARGUMENTS.get(spec.name)
+        model = constructor(**arguments(settings, weights)) if arguments else constructor()
+    return model
 
 
 def _gemini(settings: NodeSettings, _: Weights) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Several language models as one: the first that begins to speak answers.
 
-An engine that fails before its first token costs the listener a moment, and the next one is asked. After the first token
-there is no going back: two voices in one sentence would be worse than a sentence cut short. An engine that has just said
-it will not work (a quota, a wrong key, no answer at all) is left alone for a while, so that the next turns do not wait
-for it again.
+An engine that fails before its first token costs the listener a moment, and the next one is asked. After the first
+token there is no going back: two voices in one sentence would be worse than a sentence cut short. An engine that has
+just said it will not work (a quota, a wrong key, no answer at all) is left alone for a while, so that the next turns do
+not wait for it again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Kokoro-82M on onnxruntime, driven directly: Korean through our own pronunciation rules, English from misaki's dictionaries.
+"""Kokoro-82M on onnxruntime, driven directly: Korean by our own pronunciation rules, English by misaki's dictionaries.
 
-The model was never taught Korean: `gpu_node.korean_ipa` gives it Korean sounds in the signs it knows, so that it speaks
-with a foreign accent by construction. The voices that come inside wheels are Japanese ones.
+The model was never taught Korean: `gpu_node.korean_ipa` gives it Korean sounds in the signs it knows, so that it
+speaks with a foreign accent by construction. The voices that come inside wheels are Japanese ones.
 
-One `synthesize` call speaks one sentence or clause, phrase by phrase: a phrase is what stands between two pauses, at most
-`MAX_TOKENS` long, and one run of the model. That run is the longest single step, and it cannot be stopped.
+One `synthesize` call speaks one sentence or clause, phrase by phrase: a phrase is what stands between two pauses, at
+most `MAX_TOKENS` long, and one run of the model. That run is the longest single step, and it cannot be stopped.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ class Kokoro:
             pass
 
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
-        """Yields one phrase after another, each with the pause that follows it, so that sentences may simply be joined.
+        """Yields one phrase after another, each with the pause that follows it, so that sentences may be joined.
 
-        `speed` 1.0 is the voice's own pace, 0.9 suits older listeners; it is applied here and nowhere else. A voice that
-        this engine lacks is replaced by the default one. Text without a word yields nothing.
+        `speed` 1.0 is the voice's own pace, 0.9 suits older listeners; it is applied here and nowhere else. A voice
+        that this engine lacks is replaced by the default one. Text without a word yields nothing.
         """
         if language not in self.languages:
             raise UnsupportedLanguage(f"kokoro speaks {sorted(self.languages)}, not {language}")
@@ -101,7 +101,7 @@ class Kokoro:
             )
 
     def phonemes(self, text: str, *, language: Language) -> str:
-        """`text` in the model's phonemes with its pauses. Latin words in Korean are said in English, and the reverse."""
+        """`text` in the model's phonemes with its pauses. English words in Korean stay English, and the reverse."""
         said = korean_text.spoken(text) if language == "ko" else english_text.spoken(text)
         runs = re.split(r"([가-힣]+(?:[ ,.!?…]+[가-힣]+)*)", said)
         spoken = [ipa(pronounce(run)) if index % 2 else self._english_run(run) for index, run in enumerate(runs)]

@@ -46,10 +46,12 @@ class LlamaLlm:
         *,
         threads: int = 1,
         context_tokens: int = CONTEXT_TOKENS,
+        max_tokens: int = MAX_TOKENS,
+        temperature: float = 0.7,
         deadlines: Deadlines | None = None,
         warm_up_language: Language = "ko",
     ) -> None:
-        """`threads` must not exceed the cores that are really free: llama.cpp's threads wait for each other by spinning.
+        """`threads` must not exceed the cores that are really free: llama.cpp's threads spin while they wait.
 
         With one of two cores busy, two threads took 20 s for what one did in 0.3 s.
         """
@@ -58,6 +60,7 @@ class LlamaLlm:
         self._path = path
         self._threads = threads
         self._context_tokens = context_tokens
+        self._sampling = {"max_tokens": max_tokens, "temperature": temperature}
         self._deadlines = deadlines or Deadlines(first_seconds=10.0, next_seconds=5.0)
         self._warm_up_language = warm_up_language
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="llama")
@@ -72,7 +75,7 @@ class LlamaLlm:
         loop = asyncio.get_running_loop()
         async with self._turn:
             handover = _Handover(loop)
-            await loop.run_in_executor(self._thread, self._complete, _body(request, max_tokens=1), handover)
+            await loop.run_in_executor(self._thread, self._complete, _body(request) | {"max_tokens": 1}, handover)
             if handover.failure is not None:
                 raise handover.failure
 
@@ -85,7 +88,7 @@ class LlamaLlm:
         except TimeoutError:
             raise LlmUnavailable(f"llama was busy for {self._deadlines.first_seconds:.1f} s") from None
         handover = _Handover(loop)
-        work = loop.run_in_executor(self._thread, self._complete, _body(request, MAX_TOKENS), handover)
+        work = loop.run_in_executor(self._thread, self._complete, _body(request) | self._sampling, handover)
         # The next request waits until the call has returned, but who cancels this one does not.
         work.add_done_callback(lambda _: self._finish(handover))
         self._handovers.add(handover)
@@ -98,7 +101,9 @@ class LlamaLlm:
                 except TimeoutError:
                     raise LlmUnavailable(f"llama wrote no {waited_for} token for {allowed:.1f} s") from None
                 if text is None:
-                    break
+                    if waited_for == "first":
+                        raise LlmUnavailable("llama answered nothing")
+                    return
                 yield Token(text, self.name)
                 allowed, waited_for = self._deadlines.next_seconds, "next"
         except LlmError as error:
@@ -121,7 +126,7 @@ class LlamaLlm:
         handover.end()
         self._turn.release()
 
-    # --- on the model's thread -----------------------------------------------------------------------------------------
+    # --- on the model's thread ---------------------------------------------------------------------------------------
 
     def _complete(self, body: dict[str, Any], handover: _Handover) -> None:
         """One whole call; what goes wrong is left in the hand-over."""
@@ -129,8 +134,6 @@ class LlamaLlm:
             if self._server is None:
                 self._load()
             self._server.handle_chat_completions(body, handover.put)
-            if not handover.spoke and handover.failure is None and not handover.stopped:
-                handover.failure = LlmUnavailable("llama answered nothing")
         except Exception as error:  # xllamacpp raises RuntimeError for all its troubles
             handover.failure = LlmUnavailable(f"llama failed: {error}")
 
@@ -145,13 +148,18 @@ class LlamaLlm:
             cpu.n_threads = self._threads
         # The library also opens its HTTP interface, by default on a TCP port for all users of the machine. Nobody needs
         # it: it gets a socket in a folder of our own, a key that is told to no one, and none of its extra pages.
-        self._folder = tempfile.TemporaryDirectory(prefix="silvertalk-llama-")
-        parameters.hostnames = [f"{self._folder.name}/http.sock"]
+        folder = tempfile.TemporaryDirectory(prefix="silvertalk-llama-")
+        parameters.hostnames = [f"{folder.name}/http.sock"]
         parameters.api_keys = [secrets.token_hex()]
         parameters.ui = False
         parameters.endpoint_slots = False
         parameters.n_threads_http = 1
-        self._server = xllamacpp.Server(parameters)
+        try:
+            self._server = xllamacpp.Server(parameters)
+        except Exception:
+            folder.cleanup()
+            raise
+        self._folder = folder
 
     def _unload(self) -> None:
         self._server = None
@@ -164,7 +172,6 @@ class _Handover:
     """Words from the model's thread to one reader on the event loop, at most `HANDOVER_PIECES` of them at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.spoke = False
         self.stopped = False
         self.failure: LlmError | None = None
         self._loop = loop
@@ -185,7 +192,6 @@ class _Handover:
         text = "".join(choice.get("delta", {}).get("content") or "" for choice in chunk.get("choices", ()))
         if not text:
             return False
-        self.spoke = True
         self._room.acquire()  # `stop` makes room too
         if self.stopped:
             return True
@@ -222,7 +228,7 @@ class _Handover:
         self._changed.set()
 
 
-def _body(request: ReplyRequest, max_tokens: int) -> dict[str, Any]:
+def _body(request: ReplyRequest) -> dict[str, Any]:
     messages = [{"role": "system", "content": system_prompt(request.context)}]
     messages += [{"role": role, "content": text} for role, text in conversation(request)]
-    return {"messages": messages, "stream": True, "max_tokens": max_tokens, "cache_prompt": True}
+    return {"messages": messages, "stream": True, "cache_prompt": True}

@@ -1,4 +1,4 @@
-"""Engines that say what they were told at the speed they were told: for tests, and where a model's speed would be noise.
+"""Engines that say what they were told, at the speed they were told: for tests where a model's speed would be noise.
 
 What they make is real: the words have times inside the audio, the speech is a tone whose length is the text's. The two
 synchronous ones sleep on the engine's thread, as a model would work there.

@@ -60,7 +60,7 @@ def parse_engines(text: str) -> tuple[EngineSpec, ...]:
 
 
 def parse_voices(text: str) -> dict[Language, EngineSpec]:
-    """One engine for each language: `kokoro` for all, or `ko=kokoro,en=piper`. Raises ValueError like `parse_engines`."""
+    """One engine for each language: `kokoro` for all, or `ko=kokoro,en=piper`. Raises ValueError too."""
     parts: list[tuple[str, list[str]]] = []
     for part in text.split(","):
         language, equals, rest = (piece.strip() for piece in part.partition("="))

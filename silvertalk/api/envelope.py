@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from silvertalk.api.problems import problem_response
 from silvertalk.errors import RequestTooLarge, SilverTalkError, TooSlow, translated
-from silvertalk.logs import logger
+from streaming.logs import logger
 
 log = logger("api")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -84,7 +84,7 @@ def _run(
         def on_clip(spoken: Spoken) -> None:
             progress.update(task, advance=1, last=_in_short(spoken))
 
-        return asyncio.run(
+        return uvloop.run(
             replay(
                 clips,
                 url,

@@ -447,7 +447,7 @@ class ClaimedTurn:
             del self._desk.held[self.offer_id]
         # Unless this node was given the turn again meanwhile, and follows it for that claim.
         if not any(other.up_key == self.up_key for other in self._desk.held.values()):
-            self._server.follower.unfollow(self.up_key)
+            self._server.unfollow(self.up_key)
         self._desk.reconsider()
         return True
 

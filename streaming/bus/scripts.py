@@ -45,6 +45,8 @@ return id
 """
 """KEYS: stream. ARGV: group, consumer, field, value. Adds an entry that is pending with the consumer from the start."""
 
+# When memory is short the first XADD of a script is refused and nothing is changed; a DEL before it would let the rest
+# through, so it comes only where there is something to delete.
 OPEN = """
 local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if top and top[2][1] == ARGV[2] then
@@ -53,7 +55,7 @@ if top and top[2][1] == ARGV[2] then
 elseif top and (ARGV[9] == '0' or tonumber(string.match(top[1], '^%d+')) > tonumber(ARGV[1])) then
   return redis.error_reply('FENCED ' .. top[1])
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then redis.call('DEL', KEYS[1], KEYS[2]) end
 redis.call('XADD', KEYS[1], ARGV[3], ARGV[2], ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 local offer = redis.call('XADD', KEYS[4], '*', ARGV[2], ARGV[7])

@@ -122,6 +122,11 @@ class Server:
             self.spawn(self._follower.run(), f"bus {self.name} follower")
         return self._follower
 
+    def unfollow(self, key: str) -> None:
+        """As `Follower.unfollow`, where anything was ever followed."""
+        if self._follower is not None:
+            self._follower.unfollow(key)
+
     async def _examine(self, connection: AbstractConnection) -> None:
         """Refuse a server that would evict keys; where neither INFO nor CONFIG may be asked, believe the best."""
         policy = ""

@@ -114,7 +114,7 @@ class OpenTurn:
         await self._offer(sequence=1, base=0)
 
     async def _begin_again(self) -> None:
-        self._server.follower.unfollow(self.down_key)
+        self._server.unfollow(self.down_key)
         self.up.close()
         top = await self._server.main.ask("XREVRANGE", self.down_key, "+", "-", "COUNT", 1)
         if top:
@@ -223,14 +223,14 @@ class OpenTurn:
 
         Done to its end though the caller be cancelled, and when Redis is away as soon as it is back.
         """
-        self._server.follower.unfollow(self.down_key)
+        self._server.unfollow(self.down_key)
         if not self._closed:
             self._closed = True
             await self._server.see_through(self._end(reason), f"close turn {self.up_key}")
 
     def _abandon(self) -> None:
         self._closed = True
-        self._server.follower.unfollow(self.down_key)
+        self._server.unfollow(self.down_key)
         self._server.promise(self._end("abandoned"), f"abandon turn {self.up_key}")
 
     async def _end(self, reason: str) -> None:

@@ -129,9 +129,15 @@ async def test_trouble_after_the_first_token_is_told_and_never_retried(model: st
     assert len(stand_in.exchanges) == 1
 
 
-@pytest.mark.parametrize(("model", "kind"), [("slow-first-token", LlmUnavailable), ("stalled", LlmInterrupted)])
-async def test_deadlines_hang_up(model: str, kind: type[LlmError]) -> None:
-    async with openai(model, deadlines=Deadlines(first_seconds=0.3, next_seconds=0.3)) as (engine, stand_in):
+@pytest.mark.parametrize(
+    ("model", "deadlines", "kind"),
+    [
+        ("slow-first-token", Deadlines(first_seconds=0.3), LlmUnavailable),
+        ("stalled", Deadlines(first_seconds=10.0, next_seconds=0.3), LlmInterrupted),
+    ],
+)
+async def test_deadlines_hang_up(model: str, deadlines: Deadlines, kind: type[LlmError]) -> None:
+    async with openai(model, deadlines=deadlines) as (engine, stand_in):
         error, _ = await failure(engine)
         assert type(error) is kind
         await hung_up(stand_in.exchanges[0])

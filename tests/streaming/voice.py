@@ -25,7 +25,7 @@ def vowels(ms: int, *, seed: int = 0, pitch_hz: float = 140, peak: float = 0.4) 
         formants = FORMANTS_HZ[rng.integers(len(FORMANTS_HZ))]
         filtered = sum(0.5**order / (1 + ((frequencies - formant) / 80) ** 2) for order, formant in enumerate(formants))
         syllable = np.fft.irfft(np.fft.rfft(source) * filtered, len(source))
-        sound[start : start + len(source)] += syllable * np.sin(np.pi * np.linspace(0.05, 0.98, len(source))) ** 0.6
+        sound[start : start + len(source)] += syllable * np.sin(np.pi * np.linspace(0.05, 0.98, len(source))) ** 2
     return float_to_pcm16(sound / np.abs(sound).max() * peak)
 
 

@@ -92,7 +92,7 @@ def understand(text: str) -> Heard:
 # --- nouns -----------------------------------------------------------------------------------------------------------
 
 _BARE = re.compile(r"[^가-힣a-zA-Z]+")
-_VAGUE = {Topic.MIND: -4.0, Topic.AGE: -2.0, Topic.HOUSE: -2.0, Topic.MONEY: -1.0, Topic.PHONE: -1.0, Topic.READING: -1.0}
+_VAGUE = {Topic.MIND: -4.0, Topic.AGE: -2.0, Topic.HOUSE: -2.0, Topic.MONEY: -1.0, Topic.PHONE: -1.0, Topic.READING: -1.0, Topic.WEATHER: -1.5}
 _CENTRAL = frozenset(("을", "를", "이", "가", "께서", "한테", "에서", "은", "는"))
 
 
@@ -131,7 +131,7 @@ def _ranked(mentions: list[Mention], words: int) -> tuple[Mention, ...]:
     def weight(mention: Mention) -> float:
         place = 4.0 * (mention.at + 1) / max(words, 1)
         central = 1.5 if mention.particle in _CENTRAL else 0.0
-        return place + central + _VAGUE.get(mention.topic, 0.0) + (1.0 if mention.is_person else 0.0)
+        return place + central + _VAGUE.get(mention.topic, 0.0) + (2.5 if mention.is_person else 0.0)
 
     first: dict[str, Mention] = {}
     for mention in sorted(mentions, key=weight, reverse=True):
@@ -140,7 +140,7 @@ def _ranked(mentions: list[Mention], words: int) -> tuple[Mention, ...]:
 
 
 _GUESS = re.compile(r"^([가-힣]{2,6}?)(에서는|에서도|에서|에게서|에게|한테|까지도|까지|부터|이라는|라는|으로|을|를|이|가|은|는|과|와|도|의|에)$")
-_SURE = {"를": 5, "에서": 4, "에서는": 4, "에서도": 4, "에게": 4, "한테": 4, "을": 3, "까지": 3, "부터": 3, "이라는": 3, "라는": 2, "의": 2, "가": 2, "에": 2, "와": 1, "으로": 1}
+_SURE = {"를": 5, "에서": 4, "에서는": 4, "에서도": 4, "에게": 4, "한테": 4, "을": 3, "까지": 3, "부터": 3, "이라는": 3, "라는": 2, "의": 2, "가": 2, "에": 2, "와": 1, "으로": 1, "이": 1}
 _VERBISH = re.compile(
     r"(?:다|하|되|있|없|했|됐|었|았|겠|않|못|같|싶|갔|왔|봤|는다|ㄴ다|다가|더라|지만|으면|니까|려고|면서|도록|든지|거나|이다|라고|다고|어서|아서|해서|때문|위해|대해|통해|따라|관해|인데|는데|지|게|던|런|한|된|간|온|본|준|난|운|은|는|들|적|스럽|롭|답)$"
 )
@@ -154,7 +154,7 @@ def _guesses(words: list[str], mentions: list[Mention]) -> tuple[Mention, ...]:
         if match is None or match[2] not in _SURE or match[1] in _EMPTY_NOUNS:
             continue
         noun, particle = match[1], match[2]
-        fits = particle not in ("을", "를", "가", "와") or has_coda(noun) == (particle == "을")
+        fits = particle not in ("을", "를", "가", "와", "이") or has_coda(noun) == (particle in ("을", "이"))
         if not fits or _VERBISH.search(noun) or final_verb(noun) or final_verb(noun + "다"):
             continue
         found.append((_SURE[particle] * 10 + at, Mention(noun, Noun(noun), Topic.OTHER, particle, at)))

@@ -24,6 +24,7 @@ from gpu_node.engines.reflective.conjugation import (
     prospective,
 )
 from gpu_node.engines.reflective.particles import has_coda, with_coda
+from gpu_node.hangul import decompose
 
 _ACTS = """
 가 오 다녀오 다녀가 다니 갔다오 나가 나오 나서 나다니 들어오 들어가 돌아오 돌아가 올라가 올라오 내려가 내려오 찾아가 찾아오 데려가 데려오 가져가 가져오
@@ -192,12 +193,17 @@ def final_verb(word: str) -> Final | None:
     return None
 
 
+def _purpose(verb: Verb) -> str:
+    """먹으러, 놀러: ㄹ needs no 으."""
+    return (verb.stem if decompose(verb.stem[-1])[2] == "ㄹ" else open_stem(verb)) + "러"
+
+
 @cache
 def linking_forms() -> dict[str, Verb]:
     """Forms that lean on the verb after them: 사 (사 주다), 가지 (가지 못하다), 먹고 (먹고 싶다)."""
     index: dict[str, Verb] = {}
     for verb in (*VERBS, HADA):
-        for surface in (infinitive(verb), verb.stem + "지", verb.stem + "고", open_stem(verb) + "러"):
+        for surface in (infinitive(verb), verb.stem + "지", verb.stem + "고", _purpose(verb)):
             index.setdefault(surface, verb)
     return index
 

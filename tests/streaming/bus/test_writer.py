@@ -36,7 +36,10 @@ def a_writer(bus: Bus, term: int = 1, *, on_lost: OnLost | None = None) -> Strea
 
 def stored(valkey: Valkey) -> list[tuple[str, int]]:
     """(id, number of the batch) of everything in the stream."""
-    raws = [[entry_id, [field for pair in fields.items() for field in pair]] for entry_id, fields in valkey.client.xrange(KEY)]  # type: ignore[union-attr]
+    raws = [
+        [entry_id, [field for pair in fields.items() for field in pair]]
+        for entry_id, fields in valkey.client.xrange(KEY)
+    ]  # type: ignore[union-attr]
     found = read(KEY, raws, Sealer(None))
     return [(entry_id, message.first_sample // 320) for entry_id, message in found if isinstance(message, AudioBatch)]
 
@@ -81,9 +84,9 @@ async def test_writers_of_a_process_share_their_round_trips(valkey: Valkey, gate
     writers = [
         StreamWriter(server.main, key, 1, sealer=server.sealer, limits=server.limits, ttl_ms=60_000) for key in keys
     ]
-    before = valkey.client.info("stats")["total_reads_processed"]  # type: ignore[index]
+    before = valkey.client.info("stats")["total_reads_processed"]
     await asyncio.gather(*(writer.append(batch(1)) for writer in writers))
-    after = valkey.client.info("stats")["total_reads_processed"]  # type: ignore[index]
+    after = valkey.client.info("stats")["total_reads_processed"]
     assert after - before <= 3  # Twenty appends in one read of the socket; the two INFO read it as well.
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 import structlog
 
-from silvertalk import logs
+from streaming import logs
 
 CANARIES = (
     "홍길동",

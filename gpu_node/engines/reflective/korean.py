@@ -1,0 +1,245 @@
+"""The listener's reply in Korean: takes up what was said, stays with it, asks one question. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from gpu_node.engines import ReplyRequest
+from gpu_node.engines.reflective import feelings_ko as feelings
+from gpu_node.engines.reflective import situations_ko as situations
+from gpu_node.engines.reflective import topics_ko as topics
+from gpu_node.engines.reflective.choice import Chooser
+from gpu_node.engines.reflective.distress import ANSWERS, danger_in
+from gpu_node.engines.reflective.korean_endings import Ending
+from gpu_node.engines.reflective.nouns import Topic
+from gpu_node.engines.reflective.numerals import date_in_words, sino, spell_numbers, time_in_words
+from gpu_node.engines.reflective.particles import attach
+from gpu_node.engines.reflective.understanding_ko import Heard, Mention, understand
+
+_ALWAYS_PAST = frozenset((Topic.WAR, Topic.ARMY))
+_HEAVY_TOPICS = frozenset((Topic.WAR, Topic.BODY, Topic.HOSPITAL, Topic.MONEY, Topic.ARMY, Topic.MIND))
+_LONG = 12
+"""Words from which two topics are taken up rather than one."""
+
+
+def reply(request: ReplyRequest) -> str:
+    """The whole reply to `request.transcript`; the same request always gets the same reply."""
+    chooser = Chooser(request.transcript, request.context.history)
+    if danger := danger_in(request.transcript, "ko"):
+        return _fixed(ANSWERS["ko"][danger], chooser)
+    text = re.sub(r"(?:복실아|복실이야)[,!.]?\s+(?=\S)", "", request.transcript).strip()
+    heard = understand(text)
+    answer = _to_situation(request, heard, chooser) or _to_story(request, heard, chooser)
+    return _addressed(answer, request, chooser)
+
+
+def _fixed(answers: tuple[str, ...], chooser: Chooser) -> str:
+    """The first answer not given yet in this conversation; the last one from then on."""
+    return next((answer for answer in answers if answer not in chooser.said), answers[-1])
+
+
+# --- what is answered by what it does --------------------------------------------------------------------------------
+
+
+def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
+    squeezed = heard.squeezed
+    if len(squeezed) <= 20 and situations.REPEAT.search(squeezed) and heard.ending is not Ending.OPEN:
+        return _again(chooser)
+    if asked := _to_clock(request, heard, chooser):
+        return asked
+    slots = {"PET": _hangul(request.context.pet_name) or "복실이"}
+    if address := _hangul(request.context.form_of_address):
+        slots["ADDRESS"] = address
+    if earlier := _earlier_topic(request):
+        slots["N"] = earlier
+    for situation in situations.SITUATIONS:
+        if situation.fits(squeezed):
+            return chooser.pick(situation.replies, **slots)
+    return None
+
+
+def _again(chooser: Chooser) -> str:
+    if not chooser.said:
+        return chooser.pick(situations.NOTHING_TO_REPEAT)
+    last = chooser.said[-1].removeprefix(situations.REPEAT_PREFIX).strip()
+    is_long = len(re.findall(r"[.!?…](?:\s|$)", last)) > 2
+    return last if is_long else f"{situations.REPEAT_PREFIX} {last}"
+
+
+def _to_clock(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
+    if heard.about_past or len(heard.squeezed) > 20:
+        return None
+    asks_time = situations.ASKS_TIME.search(heard.squeezed)
+    asks_date = situations.ASKS_DATE.search(heard.squeezed) or situations.ASKS_YEAR.search(heard.squeezed)
+    if not asks_time and not asks_date:
+        return _to_events(request, heard, chooser)
+    try:
+        now = datetime.fromisoformat(request.context.local_time)
+    except ValueError:
+        return chooser.pick(situations.CLOCK_UNKNOWN)
+    if situations.ASKS_YEAR.search(heard.squeezed):
+        told = f"올해는 {sino(now.year)}년이에요"
+    elif asks_date:
+        told = f"오늘은 {date_in_words(now)}이에요"
+    else:
+        told = f"지금은 {attach(time_in_words(now), '이에요/예요')}"
+    return chooser.pick(situations.CLOCK_REPLIES, TIME=told)
+
+
+def _to_events(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
+    if heard.ending is not Ending.ASKS or not situations.ASKS_EVENTS.search(heard.squeezed):
+        return None
+    spoken = (re.sub(r"[^가-힣 ]", " ", spell_numbers(event)) for event in request.context.events_today)
+    events = [" ".join(event.split()) for event in spoken if event.strip()][:2]
+    if not events:
+        return chooser.pick(situations.NO_EVENTS)
+    return chooser.pick(situations.EVENTS_REPLIES, EVENTS=", ".join(event[:18] for event in events))
+
+
+def _earlier_topic(request: ReplyRequest) -> str:
+    """What the person spoke of last, as the listener says it."""
+    for line in reversed(request.context.history):
+        if line.role == "user" and (focus := understand(line.text).focus):
+            return str(focus.display)
+    return ""
+
+
+# --- what is answered by what it is about ----------------------------------------------------------------------------
+
+
+def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
+    focus = heard.focus or (heard.guesses[0] if heard.guesses else None)
+    feeling = feelings.feeling_in(heard.squeezed)
+    if _is_noise(heard) or (focus is None and not heard.told and feeling is None):
+        is_long = heard.words >= 5 and not _is_noise(heard)
+        return chooser.pick(topics.UNCLEAR_LONG if is_long else topics.UNCLEAR)
+    lost = next((mention for mention in heard.mentions if mention.is_person or mention.topic is Topic.ANIMAL), None)
+    if lost is not None and re.search(feelings.GRIEF, heard.squeezed):
+        return _to_grief(lost, chooser)
+    if lost is not None and lost.is_person and re.search(feelings.PARTING, heard.squeezed):
+        return _to_parting(heard, lost, chooser)
+    if heard.ending in (Ending.ASKS, Ending.BIDS):
+        return _to_request(heard, focus, chooser)
+    opening = _opening(heard, focus, feeling, chooser)
+    comment = _comment(request, heard, focus, feeling, chooser)
+    question = _question(heard, focus, feeling, opening, chooser)
+    return " ".join(part for part in (opening, comment, question) if part)
+
+
+def _is_noise(heard: Heard) -> bool:
+    """A loop of one word, or next to no Hangul: nothing was understood."""
+    words = re.findall(r"[가-힣]+", heard.text)
+    hangul = sum(len(word) for word in words)
+    return hangul < 2 or (len(words) >= 4 and len(set(words)) * 3 <= len(words))
+
+
+def _to_grief(lost: Mention, chooser: Chooser) -> str:
+    if lost.topic in (Topic.CHILD, Topic.GRANDCHILD, Topic.ANIMAL) or not lost.honoured:
+        opening = chooser.pick(feelings.GRIEF_OPENINGS_YOUNG, P=lost.display)
+        question = chooser.pick(feelings.GRIEF_QUESTIONS_YOUNG, P=lost.display)
+    else:
+        opening = chooser.pick(feelings.GRIEF_OPENINGS, P=lost.display)
+        question = chooser.pick(feelings.GRIEF_QUESTIONS, P=lost.display)
+    return f"{opening} {chooser.pick(feelings.GRIEF_COMMENTS)} {question}"
+
+
+def _to_parting(heard: Heard, lost: Mention, chooser: Chooser) -> str:
+    opening = heard.told + "." if lost.display in heard.told else chooser.pick(feelings.PARTING_OPENINGS, P=lost.display)
+    question = chooser.pick(feelings.PARTING_QUESTIONS, P=lost.display)
+    return f"{opening} {chooser.pick(feelings.PARTING_COMMENTS)} {question}"
+
+
+def _to_request(heard: Heard, focus: Mention | None, chooser: Chooser) -> str:
+    """Asked something that it does not know, or to do what it cannot: it says so, and leads back to the person."""
+    honest = chooser.pick(topics.DONT_KNOW if heard.ending is Ending.ASKS else topics.CANNOT)
+    if focus is None:
+        return f"{honest} {chooser.pick(topics.TALK[Topic.OTHER].now)}"
+    wondered = "{N:이/가} 궁금하시군요." if heard.ending is Ending.ASKS else "{N} 이야기라면 얼마든지 들을게요."
+    return f"{honest} {chooser.pick((wondered,), N=focus.display)} {_topic_question(heard, focus, chooser)}"
+
+
+def _opening(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
+    if heard.told and (focus is None or _takes_up(heard.told, heard)):
+        return _varied(heard.told, chooser)
+    if heard.told and feeling is not None and focus is not None and focus.is_person and " " not in heard.told:
+        return _varied(f"{focus.display} 일로 {heard.told}", chooser)
+    if focus is None:
+        return ""
+    if not heard.mentions:
+        return chooser.pick(topics.OPENINGS_UNKNOWN, N=focus.display)
+    others = [mention for mention in heard.mentions[1:] if mention.topic is not focus.topic]
+    if heard.words >= _LONG and others:
+        return chooser.pick(topics.OPENINGS_TWO, N=focus.display, M=others[0].display)
+    heavy = (feeling is not None and feeling.heavy) or focus.topic in _HEAVY_TOPICS
+    return chooser.pick(topics.OPENINGS_HEAVY if heavy else topics.OPENINGS, N=focus.display)
+
+
+def _takes_up(told: str, heard: Heard) -> bool:
+    """Whether `told` says what the utterance is about, or at least one thing of it where that is nobody."""
+    focus = heard.focus
+    if focus is None or str(focus.display) in told:
+        return True
+    return not focus.is_person and any(str(mention.display) in told for mention in heard.mentions)
+
+
+def _varied(told: str, chooser: Chooser) -> str:
+    """군요 or 네요, both of somebody who has just learnt it."""
+    if told.endswith("는군요") and chooser.chance("ending", 2):
+        return told.removesuffix("는군요") + "네요."
+    if told.endswith("군요") and not told.endswith("소식이군요") and chooser.chance("ending", 2):
+        return told.removesuffix("군요") + "네요."
+    return told + "."
+
+
+def _comment(
+    request: ReplyRequest, heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser
+) -> str:
+    if feeling is not None:
+        return chooser.pick(feeling.comments)
+    if focus is None:
+        return chooser.pick(topics.COMMENTS)
+    if focus.topic is not Topic.OTHER:
+        if any(focus.noun in memory for memory in request.context.memories):
+            return chooser.pick(topics.MEMORY_COMMENTS, N=focus.display)
+        earlier = any(line.role == "user" and focus.noun in line.text for line in request.context.history)
+        if earlier and len(focus.noun) > 1 and chooser.chance("earlier", 2):
+            return chooser.pick(topics.EARLIER_COMMENTS, N=focus.display)
+    if focus.topic not in _HEAVY_TOPICS and chooser.chance("brief", 4):
+        return ""
+    return chooser.pick(topics.TALK[focus.topic].comments, N=focus.display)
+
+
+def _question(
+    heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, opening: str, chooser: Chooser
+) -> str:
+    if heard.ending is Ending.OPEN and not heard.told:
+        return chooser.pick(topics.GO_ON)
+    if feeling is not None and (feeling.heavy or focus is None or chooser.chance("feeling", 2)):
+        return chooser.pick(feeling.questions)
+    if focus is None:
+        return chooser.pick(topics.TALK[Topic.OTHER].now)
+    return _topic_question(heard, focus, chooser)
+
+
+def _topic_question(heard: Heard, focus: Mention, chooser: Chooser) -> str:
+    talk = topics.TALK[focus.topic]
+    past = heard.about_past or focus.topic in _ALWAYS_PAST
+    return chooser.pick(talk.then if past else talk.now, N=focus.display)
+
+
+# --- the form of address ---------------------------------------------------------------------------------------------
+
+
+def _hangul(name: str) -> str:
+    """`name` if a voice can call somebody so, else nothing."""
+    return name.strip() if re.fullmatch(r"[가-힣]{1,6}(?: [가-힣]{1,6})?", name.strip()) else ""
+
+
+def _addressed(answer: str, request: ReplyRequest, chooser: Chooser) -> str:
+    """`answer`, now and then with the form of address before it: once, and not in two replies running."""
+    address = _hangul(request.context.form_of_address)
+    just_used = bool(chooser.said) and address in chooser.said[-1]
+    if not address or just_used or address in answer or answer in chooser.said or not chooser.chance("address", 3):
+        return answer
+    return f"{address}, {answer}"
