@@ -1,13 +1,13 @@
 """Is this what somebody said, or what Whisper made up?
 
-On silence and noise Whisper writes text all the same: loops, farewells of video channels, interjections. About one segment
-in a hundred of real speech with long pauses is invented too (Koenecke et al. 2024, "Careless Whisper"). The guards here read
-one finished hypothesis and name the first reason for which it should not be answered.
+On silence and noise Whisper writes text all the same: loops, farewells of video channels, interjections. About one
+segment in a hundred of real speech with long pauses is invented too (Koenecke et al. 2024, "Careless Whisper"). The
+guards here read one finished hypothesis and name the first reason for which it should not be answered.
 
-Confidence comes first, words second. Over the recordings these thresholds were set on (94 Korean and 16 English clips longer
-than a second, 21 noises heard as Korean without a VAD before them), every genuine clip has a mean log-probability above -0.8
-and a compression ratio below 1.8; every noise is below -1.0 or repeats itself. A phrase that people do say ("감사합니다") is
-therefore refused only when the model was unsure of it.
+Confidence comes first, words second. Over the recordings these thresholds were set on (94 Korean and 16 English clips
+longer than a second, 21 noises heard as Korean without a VAD before them), every genuine clip has a mean
+log-probability above -0.8 and repeats nothing; every noise is below -1.0 or repeats itself. A phrase that people do say
+is therefore refused only when the model was unsure of it.
 
 Stock phrases: those of the Bag of Hallucinations (Barański et al. 2025, arXiv 2501.11378) and their Korean kin.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -37,6 +38,9 @@ UNSURE_LOGPROB = -0.8
 SILENT_NO_SPEECH_PROB = 0.6
 SILENT_LOGPROB = -1.0
 
+LOOP_COMPRESSION_RATIO = 2.4
+"""Of what is left when plain repetitions are gone; faster-whisper's own limit."""
+
 MOST_REPEATS = 3
 """As often may a phrase be said in a row; more is a loop. ("아니 아니 아니" is emphasis.)"""
 
@@ -57,20 +61,20 @@ LONGEST_FOREIGN_LETTERS = 12
 BROADCAST = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(끝까지 |오늘도 |지금까지 )?시청해 ?주셔서 (대단히 )?감사(합니다|드립니다)",
-        r"시청해 ?주신 (모든 |여러 ?)?분(들)?(께|에게)? (감사합니다|감사드립니다)",
-        r"(구독(과)?|좋아요(와)?|알림 ?설정(까지|도)?)( |,)*(버튼|꾹|한번|도|과|와|은)*( )*(부탁(드립니다|드려요|해요|합니다))?",
-        r"(꼭 )?(눌러|부탁) ?주(세요|시면 감사하겠습니다)",
-        r"(그럼 )?(우리는 |저는 |저희는 )?다음 (영상|시간|비디오|이 시간)(에서|에)? (또 )?(만나요|뵙겠습니다|봐요|만나겠습니다|뵐게요)",
+        r"((끝까지|오늘도|지금까지) )?시청해 ?주셔서 (대단히 )?감사(합니다|드립니다)",
+        r"시청해 ?주신 (모든 |여러 ?)?분(들)?(께|에게)? 감사(합니다|드립니다)",
+        r"구독 ?(과|이랑|하고|도)? ?(좋아요|알림 ?설정).*",
+        r"좋아요 ?(와|랑|하고|도)? ?(구독|알림 ?설정).*",
+        r"구독 ?(과|을)? ?((꼭|꾹|한번|버튼) )*(부탁|눌러).*",
+        r"(그럼 )?((우리는|저는|저희는) )?다음 (영상|비디오)(에서|에)? (또 )?(만나|봐요|뵐게|뵙겠).*",
         r"(지금까지 )?(mbc|kbs|sbs|ytn|jtbc|연합) ?뉴스( \S{1,8}(이었습니다|입니다)?)?",
-        r"\S{2,4} 기자(였습니다|입니다)",
-        r"(한글 ?)?자막( 제공| 제작| by)?( 및)?( \S+)?( 자막을 사용하였습니다)?",
+        r"(한글 ?)?자막 ?(제공|제작|by)( 및)?.*",
+        r"(한글 ?)?자막을 사용하였습니다",
         r"이 영상은 (유료 ?광고|한글 ?자막).*",
-        r"광고를? 포함하고 있습니다",
-        r"(thanks|thank you)( so much| very much)? for (watching|listening|viewing)( (the|this|my) video)?",
+        r"(thanks|thank you)( (so|very) much)? for (watching|viewing)( (the|this|my) video)?",
         r"(please )?(like and )?subscribe( to (my|our|the) channel)?",
-        r"(i ll )?see you (in the )?next (time|video|one)",
-        r"(subtitles|subtitled|transcription|captions|captioned|transcribed)( provided)? by .*",
+        r"(ill )?see you in the next (video|one)",
+        r"(subtitles|subtitled|transcription|transcribed|captions|captioned)( provided)? by .*",
     )
 )
 """Nobody says these to a puppy: refused however sure the model is, when nothing else was said."""
@@ -78,10 +82,20 @@ BROADCAST = tuple(
 POLITE = frozenset(
     normalized(phrase).replace(" ", "")
     for phrase in (
-        *("감사합니다", "고맙습니다", "수고하셨습니다", "수고하셨어요", "안녕하세요", "안녕히 계세요", "안녕히 가세요"),
-        *("네 감사합니다", "안녕", "다음에 만나요", "여러분", "이상입니다", "아멘", "박수", "음악", "웃음", "한숨"),
-        *("Thank you", "Thank you very much", "Thanks", "Bye", "Bye bye", "Goodbye", "You", "Okay", "So", "Amen"),
-        *("The end", "Applause", "Music", "Laughter", "Silence"),
+        *("감사합니다", "고맙습니다", "네 감사합니다", "대단히 감사합니다", "수고하셨습니다", "수고하셨어요"),
+        *("안녕하세요", "안녕히 계세요", "안녕히 가세요", "안녕", "다음에 만나요"),
+        *("다음 시간에 만나요", "다음 시간에 뵙겠습니다"),
+        *("여러분", "이상입니다", "아멘", "박수", "음악", "웃음", "한숨", "뉴스", "기자입니다"),
+        *(
+            "Thank you",
+            "Thank you very much",
+            "Thank you for listening",
+            "Thanks",
+            "See you next time",
+            "Bye",
+            "Bye bye",
+        ),
+        *("Goodbye", "You", "Okay", "So", "Amen", "The end", "Applause", "Music", "Laughter", "Silence"),
     )
 )
 """People do say these, and Whisper invents them as readily: refused when the model was unsure."""
@@ -103,7 +117,7 @@ def refuse(hypothesis: Hypothesis, *, language: Language, seconds: float) -> Rea
         return "improbable"
     if not any(_is_word_character(character) for character in said):
         return "no_words"
-    if len(kept) < len(said) / 2:
+    if len(kept) < len(said) / 2 or compression_ratio(kept) > LOOP_COMPRESSION_RATIO:
         return "loop"
     if _is_broadcast(kept):
         return "stock_phrase"
@@ -120,6 +134,12 @@ def refuse(hypothesis: Hypothesis, *, language: Language, seconds: float) -> Rea
     if _is_foreign(kept, language):
         return "foreign_script"
     return ""
+
+
+def compression_ratio(text: str) -> float:
+    """How much zlib makes of the text: above 2 it repeats itself (30 s of real speech reach 1.8). 0 for no text."""
+    encoded = text.strip().encode()
+    return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0
 
 
 def without_loops(words: Sequence[Word]) -> tuple[Word, ...]:

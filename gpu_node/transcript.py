@@ -24,33 +24,39 @@ import numpy as np
 
 from gpu_node.engines import Hypothesis, Samples
 from gpu_node.invention_guards import Reason, refuse, without_loops
-from streaming.errors import AudioError
+from streaming.audio import BYTES_PER_SAMPLE, MICROPHONE_RATE, Pcm, ms_to_samples, pcm16_to_float, sample_count
 from streaming.messages import Language
 from streaming.text import edits_to_prefixes, normalized
 
-SAMPLE_RATE = 16_000
-BYTES_PER_SAMPLE = 2
-
 TRIM_SECONDS = 15.0
-"""The buffer is cut once it is longer than this."""
+"""The buffer is cut once it is longer than this, and at least a third of it goes."""
 
-OLDEST_TENTATIVE_SECONDS = 20.0
+OLDEST_TENTATIVE_SAMPLES = 20 * MICROPHONE_RATE
 """What was spoken this long ago becomes stable without a second opinion: the buffer must not grow for want of one."""
 
-HOLD_SECONDS = 0.4
-SURE_PROBABILITY = 0.6
+LONGEST_BUFFER_SAMPLES = 28 * MICROPHONE_RATE
+"""Older audio goes even where no pass understood a word of it: it is noise, and one window of Whisper is full."""
 
-LONGEST_GAP_SECONDS = 0.6
+HOLD_SAMPLES = ms_to_samples(400)
+"""A word that ends this close to the end of the audio may not be whole: not stable yet, whoever agrees."""
+
+SURE_PROBABILITY = 0.6
+"""Passes over the same audio repeat each other's mistakes; a word is only made stable when the model is sure of it too.
+
+On 94 Korean clips: without it 79 % of the text is stable before the final pass and its character error rate is .126; at
+0.5 66 % and .121; at 0.6 56 % and .115; at 0.7 39 % and .114.
+"""
+
+LONGEST_GAP_SAMPLES = ms_to_samples(600)
 """A longer silence between two batches of audio is heard as this long: a pause to the model, and cheap."""
 
 QUIET = 2
 """Amplitude (of 32768) of what fills a gap."""
 
-LONGEST_BUFFER_SECONDS = 28.0
-SAME_PLACE_SAMPLES = SAMPLE_RATE // 4
 EDITS_PER_SECOND = 2.0
 """What a second between where a word should end and where it does is worth, in letters, when passes disagree."""
 
+SAME_PLACE_SAMPLES = ms_to_samples(250)
 SENTENCE_MARKS = (".", "?", "!", "…", "。")
 MARKS = ".,?!…。、，:;~-"
 
@@ -68,12 +74,12 @@ class PassRequest:
 
     @property
     def seconds(self) -> float:
-        return len(self.audio) / SAMPLE_RATE
+        return len(self.audio) / MICROPHONE_RATE
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What to show: `stable` only ever grows, `tentative` may change. Where both are there a space goes between them."""
+    """What to show: `stable` only ever grows, `tentative` may change. With both there, a space goes between them."""
 
     stable: str
     tentative: str
@@ -113,7 +119,7 @@ class IncrementalTranscript:
 
     def __init__(self, language: Language, *, trim_seconds: float = TRIM_SECONDS) -> None:
         self._language = language
-        self._trim = int(trim_seconds * SAMPLE_RATE)
+        self._trim = int(trim_seconds * MICROPHONE_RATE)
         self._pcm = bytearray()
         self._start = 0
         self._end_sample: int | None = None
@@ -125,18 +131,16 @@ class IncrementalTranscript:
 
     # --- audio -------------------------------------------------------------------------------------------------------
 
-    def add(self, first_sample: int, pcm: bytes) -> None:
+    def add(self, first_sample: int, pcm: Pcm) -> None:
         """Take PCM16 mono 16 kHz. A jump forward is silence; what was added before is ignored. Raises AudioError."""
-        if len(pcm) % BYTES_PER_SAMPLE:
-            raise AudioError(f"{len(pcm)} bytes are no whole number of samples")
-        end_sample = first_sample + len(pcm) // BYTES_PER_SAMPLE
+        end_sample = first_sample + sample_count(pcm)
         if self._end_sample is None:
             self._end_sample = first_sample
         if end_sample <= self._end_sample:
             return
         gap = first_sample - self._end_sample
         if gap > 0:
-            self._pcm += _quiet(min(gap, int(LONGEST_GAP_SECONDS * SAMPLE_RATE)))
+            self._pcm += _quiet(min(gap, LONGEST_GAP_SAMPLES))
         self._pcm += pcm[max(0, -gap) * BYTES_PER_SAMPLE :]
         self._end_sample = end_sample
 
@@ -153,9 +157,7 @@ class IncrementalTranscript:
     def request(self) -> PassRequest:
         """The audio of the next pass."""
         self._requested = self._end
-        audio = np.frombuffer(bytes(self._pcm), dtype="<i2").astype(np.float32)
-        audio *= np.float32(1 / 32768)
-        return PassRequest(audio, self._start, self.end_sample)
+        return PassRequest(pcm16_to_float(bytes(self._pcm)), self._start, self.end_sample)
 
     @property
     def _end(self) -> int:
@@ -174,50 +176,52 @@ class IncrementalTranscript:
         return self._caption
 
     def final(self, request: PassRequest, hypothesis: Hypothesis) -> FinalTranscript:
-        """The utterance up to the request's end: what is stable, then the rest of what this pass heard."""
+        """The utterance up to the request's end: what is stable, then the rest of what this pass heard.
+
+        Where stable text was shown, a pass that invented its words takes nothing back: the last caption stands.
+        """
         rejected = refuse(hypothesis, language=self._language, seconds=request.seconds)
         text = self._stable_text
-        if rejected and text:
-            # Only the end of the audio says nothing; what was understood before it stands.
-            rejected = ""
-        elif not rejected:
+        if not rejected:
             ending, tail = self._beyond_stable(request, hypothesis)
-            text = " ".join(part for part in (text + ending, _joined(tail)) if part)
+            text = _spaced(text + ending, _joined(tail))
+        elif text:
+            text, rejected = _spaced(text, _joined(self._tentative)), ""
         return FinalTranscript(text, self._language, request.upto_sample, hypothesis.avg_logprob, rejected)
 
     def _agree(self, request: PassRequest, hypothesis: Hypothesis) -> None:
         """Make stable what this pass and the one before it have in common."""
         ending, tail = self._beyond_stable(request, hypothesis)
-        self._extend_stable(ending)
-        end = request.start + len(request.audio)
-        overdue = end - int(OLDEST_TENTATIVE_SECONDS * SAMPLE_RATE)
-        settled = end - int(HOLD_SECONDS * SAMPLE_RATE)
-        agreed = 0
-        for word, before in zip_longest(tail, self._tentative):
-            if word is None or word.end > settled:
-                break
-            if word.end >= overdue and (before is None or before.key != word.key or word.probability < SURE_PROBABILITY):
-                break
-            agreed += 1
+        if ending:
+            self._stable[-1] = replace(self._stable[-1], text=self._stable[-1].text + ending)
+            self._stable_text += ending
+        agreed = self._agreed(tail, request.start + len(request.audio))
         for index, word in enumerate(tail[:agreed]):
             # A mark at the very end of what was heard is there because the audio ends there.
             text = word.text if index + 1 < len(tail) else word.text.rstrip(MARKS)
             self._stable.append(replace(word, text=text))
-            self._stable_text = f"{self._stable_text} {text}".lstrip()
+            self._stable_text = _spaced(self._stable_text, text)
         self._tentative = tail[agreed:]
 
-    def _extend_stable(self, ending: str) -> None:
-        if ending:
-            self._stable[-1] = replace(self._stable[-1], text=self._stable[-1].text + ending)
-            self._stable_text += ending
+    def _agreed(self, tail: Sequence[_Placed], end: int) -> int:
+        """How many words of `tail`, heard in audio that ends at `end`, are settled."""
+        count = 0
+        for word, before in zip_longest(tail, self._tentative):
+            if word is None or word.end > end - HOLD_SAMPLES:
+                break
+            repeated = before is not None and before.key == word.key and word.probability >= SURE_PROBABILITY
+            if not repeated and word.end >= end - OLDEST_TENTATIVE_SAMPLES:
+                break
+            count += 1
+        return count
 
     def _beyond_stable(self, request: PassRequest, hypothesis: Hypothesis) -> tuple[str, list[_Placed]]:
         """What `hypothesis` has after the stable words: an ending for the last of them, and the words that follow."""
         heard = [
             _Placed(
                 word.text,
-                request.start + int(word.start_seconds * SAMPLE_RATE),
-                request.start + int(word.end_seconds * SAMPLE_RATE),
+                request.start + int(word.start_seconds * MICROPHONE_RATE),
+                request.start + int(word.end_seconds * MICROPHONE_RATE),
                 word.probability,
             )
             for word in without_loops(hypothesis.words)
@@ -227,33 +231,32 @@ class IncrementalTranscript:
         if not known:
             return "", heard
         consumed = _align(known, heard)
-        if not consumed:
-            return "", heard
-        return _ending(known[-1].text, heard[consumed - 1].text), heard[consumed:]
+        ending = _ending(known[-1].text, heard[consumed - 1].text) if consumed else ""
+        return ending, heard[consumed:]
 
     # --- the buffer's length -----------------------------------------------------------------------------------------
 
     def _trim_buffer(self, request: PassRequest, hypothesis: Hypothesis) -> None:
         if self._end - self._start <= self._trim:
             return
-        segment_ends = [request.start + int(end * SAMPLE_RATE) for end in hypothesis.segment_ends_seconds]
-        cut = self._best_cut(segment_ends)
-        # Without a single word that two passes agree on, what is this old is noise, or lost anyway.
-        cut = max(cut, self._end - int(LONGEST_BUFFER_SECONDS * SAMPLE_RATE))
+        segment_ends = [request.start + int(end * MICROPHONE_RATE) for end in hypothesis.segment_ends_seconds]
+        cut = max(self._best_cut(segment_ends), self._end - LONGEST_BUFFER_SAMPLES)
         del self._pcm[: (cut - self._start) * BYTES_PER_SAMPLE]
         self._start = cut
 
     def _best_cut(self, segment_ends: Sequence[int]) -> int:
-        """A place between two words of which the first is stable: the last end of a sentence, else the longest pause."""
+        """A place between two words, the first of them stable: the last end of a sentence, else the longest pause."""
         words = [word for word in self._stable if word.end > self._start] + self._tentative[:1]
-        cuts = []
+        best = (False, 0, self._start)
         for word, following in pairwise(words):
             middle = (word.end + max(word.end, following.start)) // 2
+            if middle < self._start + self._trim // 3:
+                continue
             ends_sentence = word.text.endswith(SENTENCE_MARKS) or any(
                 abs(end - word.end) < SAME_PLACE_SAMPLES for end in segment_ends
             )
-            cuts.append((ends_sentence, word.end if ends_sentence else following.start - word.end, middle))
-        return max(cuts, default=(False, 0, self._start))[2]
+            best = max(best, (ends_sentence, word.end if ends_sentence else following.start - word.end, middle))
+        return best[2]
 
 
 def _align(known: Sequence[_Placed], heard: Sequence[_Placed]) -> int:
@@ -268,7 +271,7 @@ def _align(known: Sequence[_Placed], heard: Sequence[_Placed]) -> int:
     letters = 0
     for consumed in range(len(heard) + 1):
         edge = heard[consumed - 1].end if consumed else heard[0].start if heard else known[-1].end
-        costs.append(distances[letters] + EDITS_PER_SECOND * abs(edge - known[-1].end) / SAMPLE_RATE)
+        costs.append(distances[letters] + EDITS_PER_SECOND * abs(edge - known[-1].end) / MICROPHONE_RATE)
         if consumed < len(heard):
             letters += len(heard[consumed].key.replace(" ", ""))
     return min(range(len(costs)), key=costs.__getitem__)
@@ -282,6 +285,10 @@ def _ending(known: str, heard: str) -> str:
 
 def _joined(words: Sequence[_Placed]) -> str:
     return " ".join(word.text for word in words)
+
+
+def _spaced(text: str, more: str) -> str:
+    return f"{text} {more}" if text and more else text or more
 
 
 def _quiet(samples: int) -> bytes:

@@ -337,7 +337,7 @@ class Session:
             self.fail(turn, TurnLost(message.detail))
         else:
             ended = _reply_ended(turn, "completed")
-            self._outbox.record(Told(event=b""), ended, after=turn.reply_was_sent)
+            self._outbox.release(ended, Told(event=b""), turn=turn.number, after=turn.reply_was_sent)
 
     def _interrupt(self, reason: str) -> None:
         """Everything that stops a reply, in one tick: outbox, player, node. The caller moves the floor."""
@@ -347,7 +347,8 @@ class Session:
         turn.interrupted = True
         record = Interrupted(turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason)
         self._outbox.record(record, Flush(turn=turn.number))
-        self._outbox.tell(_reply_ended(turn, "interrupted"))
+        if not turn.reply_complete:
+            self._outbox.tell(_reply_ended(turn, "interrupted"))
         metrics.INTERRUPTED.labels(reason).inc()
         self._close(turn, "answered")
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,12 +27,13 @@ import numpy.typing as npt
 
 from gpu_node.engines import Hypothesis, Samples, Word
 from gpu_node.errors import EngineError, UnsupportedLanguage, WeightsMissing
+from gpu_node.invention_guards import compression_ratio
+from streaming.audio import MICROPHONE_RATE, ms_to_samples
 from streaming.messages import Language
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-SAMPLE_RATE = 16_000
 FRAMES_PER_SECOND = 100
 WINDOW_FRAMES = 3000
 """The 30 s Whisper was trained on; no call sees more."""
@@ -52,7 +52,7 @@ SILENT_NO_SPEECH_PROB = 0.6
 SHORTEST_REST_SECONDS = 1.0
 """When the model closes its last segment this long before the audio ends, the rest is heard as a window of its own."""
 
-SHORTEST_AUDIO_SAMPLES = SAMPLE_RATE // 10
+SHORTEST_AUDIO_SAMPLES = ms_to_samples(100)
 """Below this there is no whole syllable, and the spectrogram's reflected edges would be most of what is heard."""
 
 Features = npt.NDArray[np.float32]
@@ -92,15 +92,18 @@ class Hearing:
     decodings: list[Decoding] = field(default_factory=list)
 
     def hypothesis(self, language: Language) -> Hypothesis:
-        weights = [len(decoding.tokens) + 1 for decoding in self.decodings]
-        logprobs = [decoding.avg_logprob for decoding in self.decodings]
+        # The silence in one window says nothing of the words in another.
+        heard = [decoding for decoding in self.decodings if not decoding.silent] or self.decodings
+        weights = [len(decoding.tokens) + 1 for decoding in heard]
+        logprobs = [decoding.avg_logprob for decoding in heard]
         return Hypothesis(
             words=tuple(self.words),
             language=language,
-            avg_logprob=float(np.average(logprobs, weights=weights)) if weights else 0.0,
-            # Speech in any window is speech; a loop in any window is a loop.
-            no_speech_prob=min((decoding.no_speech_prob for decoding in self.decodings), default=1.0),
-            compression_ratio=max((decoding.compression_ratio for decoding in self.decodings), default=0.0),
+            avg_logprob=float(np.average([decoding.avg_logprob for decoding in heard], weights=weights))
+            if heard
+            else 0.0,
+            no_speech_prob=min((decoding.no_speech_prob for decoding in heard), default=1.0),
+            compression_ratio=max((decoding.compression_ratio for decoding in heard), default=0.0),
             segment_ends_seconds=tuple(self.segment_ends),
         )
 
@@ -129,7 +132,7 @@ class WhisperEngine:
 
     def warm_up(self) -> None:
         """Hear four seconds of faint noise, in both modes."""
-        noise = np.random.default_rng(0).normal(0.0, 0.01, 4 * SAMPLE_RATE).astype(np.float32)
+        noise = np.random.default_rng(0).normal(0.0, 0.01, 4 * MICROPHONE_RATE).astype(np.float32)
         for final in (False, True):
             for _ in self.transcribe(noise, language="ko", final=final):
                 pass
@@ -138,9 +141,9 @@ class WhisperEngine:
         """Hear mono 16 kHz `audio` of any length. Raises UnsupportedLanguage, EngineError."""
         tokenizer = self._tokenizer(language)
         hearing = Hearing()
-        first_frame, end_frame = 0, audio.shape[-1] * FRAMES_PER_SECOND // SAMPLE_RATE
+        first_frame, end_frame = 0, len(audio) * FRAMES_PER_SECOND // MICROPHONE_RATE
         try:
-            if audio.shape[-1] >= SHORTEST_AUDIO_SAMPLES:
+            if len(audio) >= SHORTEST_AUDIO_SAMPLES:
                 features = self._model.feature_extractor(audio)
                 while first_frame < end_frame:
                     window = features[:, first_frame : min(end_frame, first_frame + WINDOW_FRAMES)]
@@ -156,7 +159,7 @@ class WhisperEngine:
     ) -> Generator[None, None, int]:
         """Add what `window` says to `hearing`; returns how many of its frames are done with."""
         beam = self._final_beam if final else self._beam
-        frames = window.shape[-1]
+        frames = int(window.shape[-1])
         encoded = self._encode(window, frames + self._pad_frames)
         yield
         decoding = self._decode(encoded, tokenizer, frames, beam)
@@ -280,12 +283,6 @@ def join_words(pieces: Sequence[dict[str, Any]], offset_seconds: float, length_s
             )
         words.append(word)
     return words
-
-
-def compression_ratio(text: str) -> float:
-    """How much zlib makes of the text: above 2 it repeats itself. 0 for no text."""
-    encoded = text.strip().encode()
-    return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0
 
 
 def _load(folder: Path, *, device: str, compute_type: str, threads: int) -> WhisperModel:

@@ -119,6 +119,7 @@ def _distributions(axes: Any, rows: Sequence[TurnRow]) -> None:
             lw=1.8,
             label=f"{label}, median {np.median(values):.2f} s",
         )
+    axes.set_xlim(left=min(0.0, axes.dataLim.x0) if drawn else 0.0)
     axes.axhline(50, color=FAINT, lw=0.8, zorder=0)
     axes.axhline(90, color=FAINT, lw=0.8, zorder=0)
     axes.set_ylim(0, 102)
@@ -143,8 +144,8 @@ def _over_time(axes: Any, rows: Sequence[TurnRow]) -> None:
                 *zip(*points, strict=True),
                 marker="o",
                 ms=3.5,
-                lw=0.8,
-                alpha=0.85,
+                lw=0.5,
+                alpha=0.8,
                 color=colour,
                 label=f"client {client}",
             )

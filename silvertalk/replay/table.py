@@ -14,6 +14,7 @@ from silvertalk.replay.report import FileRow, Report, Spread, Summary, TurnRow
 
 FEW_TURNS = 24
 MANY_FAILURES = 20
+LONGEST_TEXT = 120
 
 SPREAD_NAMES = {
     "first_partial_ms": "first caption after speech began",
@@ -58,8 +59,8 @@ def _turns(rows: Sequence[TurnRow]) -> Table:
         table.add_row(
             escape(row.file),
             "-" if row.turn is None else f"{row.client}:{row.turn}",
-            escape(row.transcript or row.rejected or "-"),
-            Text(row.error, style="red") if row.error else escape(row.reply_text or row.outcome or "-"),
+            Text(_shortened(row.transcript or row.rejected or "-")),
+            Text(row.error, style="red") if row.error else Text(_shortened(row.reply_text or row.outcome or "-")),
             *(_ms(value) for value in (row.first_partial_ms, row.final_ms, row.wait_ms, row.reply_latency_ms)),
             f"{row.reply_audio_seconds:.1f}",
         )
@@ -123,6 +124,12 @@ def _counts(summary: Summary) -> Table:
     written = ", ".join(f"{source} {count}" for source, count in summary.sources.items())
     table.add_row("replies written by", written or "-", "")
     return table
+
+
+def _shortened(text: str) -> str:
+    """A minute of speech has its beginning and its end in the table; the JSON has all of it."""
+    half = LONGEST_TEXT // 2
+    return text if len(text) <= LONGEST_TEXT else f"{text[:half]} … {text[-half:]}"
 
 
 def _ms(value: float | None) -> str:

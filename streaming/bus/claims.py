@@ -411,9 +411,8 @@ class ClaimedTurn:
             )
         )[0]
         if isinstance(reply, RedisError):
-            reason = fault(reply)
-            if "NOGROUP" not in str(reply):
-                raise reason
+            if not is_no_group(reply):
+                raise fault(reply)
             reply = []
         if not reply:
             raise Fenced(f"{self.up_key}: lease {self.lease} belongs to us no more")
@@ -435,7 +434,7 @@ class ClaimedTurn:
             self._server.promise(self._give_away(), f"hand back {self.up_key}")
 
     async def abandon(self) -> None:
-        """Let go without a word to Redis: the turn is another's already, or Redis is away. What is unsent is dropped."""
+        """Let go without a word to Redis: the turn is another's already, or Redis is away. The unsent is dropped."""
         if self._leave():
             self.down.close()
 

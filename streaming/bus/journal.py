@@ -11,6 +11,7 @@ was lost with Redis never repeats an epoch that some client still remembers.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, cast
 
 from redis.exceptions import RedisError
@@ -18,14 +19,17 @@ from redis.exceptions import RedisError
 from streaming.bus import entries, names
 from streaming.bus.entries import RawEntry
 from streaming.bus.faults import checked, fault, is_too_low
+from streaming.bus.link import Command
 from streaming.bus.server import Server
 from streaming.bus.sessions import Sessions
 from streaming.bus.writer import OnLost, StreamWriter
-from streaming.errors import BusError, BusUnavailable
+from streaming.errors import BusError, BusUnavailable, Fenced
 from streaming.messages import JournalRecord, Message
 
 if TYPE_CHECKING:
     from streaming.bus import Bus
+
+log = logging.getLogger(__name__)
 
 _PAGE = 1_000
 _CONTESTS = 16
@@ -103,17 +107,18 @@ class Journal:
     async def _end(self) -> None:
         try:
             await self.writer.flush()
-        except BusError:
-            pass  # Whoever appended has been told; a fenced owner has nothing to end.
+        except Fenced:
+            self.let_go()
+            return
+        except BusError as error:
+            log.info("%s was closed with events unsent: %s", self._key, error)
         self.writer.close()
         await self._sessions.release(self._session)
 
     # --- becoming the owner ------------------------------------------------------------------------------------------
 
     async def _take_over(self, above: int, on_lost: OnLost | None) -> None:
-        entry_id = await self._sessions.entry_of(self._session)
-        if not entry_id or not await self._sessions.take(entry_id):
-            entry_id = await self._sessions.adopt(self._session)
+        entry_id = await self._sessions.entry_of(self._session) or await self._sessions.adopt(self._session)
         for _ in range(_CONTESTS):
             self.epoch = max(await self._next_epoch(), above + 1)
             if await self._fence(entry_id):
@@ -132,16 +137,23 @@ class Journal:
             on_lost=on_lost,
         )
         self.entries = await self._read()
-        # Another that came after us may have been given the entry before we asked for it: the later claim counts.
-        await self._sessions.take(entry_id)
+        while not await self._sessions.take(entry_id):
+            # Its last owner deleted it as the session ended there, or Redis lost it.
+            entry_id = await self._sessions.adopt(self._session)
+            await self._server.main.ask(*self._naming(entry_id))
         self._sessions.hold(self._session, entry_id)
 
     async def _next_epoch(self) -> int:
-        top = await self._server.main.ask("XREVRANGE", self._key, "+", "-", "COUNT", 1)
-        if top:
+        top, time = await self._server.main.call(("XREVRANGE", self._key, "+", "-", "COUNT", 1), ("TIME",))
+        if checked(top):
             return entries.parse_id(entries.entry_id(top[0]))[0] + 1
-        seconds, _ = await self._server.main.ask("TIME")
-        return int(seconds)
+        return int(checked(time)[0])
+
+    def _naming(self, entry_id: str) -> Command:
+        return (
+            "SET", names.owner(self._session), f"{entry_id} {self._gateway}",
+            "PX", self._server.limits.journal_ttl_ms,
+        )  # fmt: skip
 
     async def _fence(self, entry_id: str) -> bool:
         """Write the marker of our epoch; False if another gateway was faster."""
@@ -151,7 +163,7 @@ class Journal:
                 ("MULTI",),
                 ("XADD", self._key, marker, self._mark, ""),
                 ("PEXPIRE", self._key, ttl),
-                ("SET", names.owner(self._session), f"{entry_id} {self._gateway}", "PX", ttl),
+                self._naming(entry_id),
                 ("EXEC",),
             )
         except BusUnavailable:

@@ -1,9 +1,9 @@
 """What has to be looked at and changed in one step: who holds an entry, whether a turn was opened.
 
 XCLAIM and XACK ask nobody whose an entry is. A holder that was suspended and wakes up must neither take an entry back
-from its new holder nor delete it, so these look first; a turn whose opening may have
-happened already is not opened twice. They touch only the keys they are given and are run by
-EVAL: nothing has to be loaded beforehand, and nothing is missing after a restart.
+from its new holder nor delete it, so these look first; and a turn that may have been opened already is not opened twice.
+They touch only the keys they are given and are run by EVAL: nothing has to be loaded beforehand, and nothing is missing
+after a restart.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[
 if #mine == 0 then return 0 end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
+if KEYS[2] then redis.call('DEL', KEYS[2]) end
 return 1
 """
-"""KEYS: stream. ARGV: group, consumer, id. Acknowledges and deletes the entry if it is the consumer's."""
+"""KEYS: stream, perhaps a key. ARGV: group, consumer, id. Acknowledges and deletes the entry if it is the consumer's, and
+the key with it."""
 
 HAND_BACK = """
 local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
@@ -39,11 +41,13 @@ return 1
 """KEYS: stream. ARGV: group, consumer, id, the consumer that stands for nobody, idle time in ms, delivery count."""
 
 ADOPT = """
+redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 local id = redis.call('XADD', KEYS[1], '*', ARGV[3], ARGV[4])
 redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'FORCE', 'JUSTID')
 return id
 """
-"""KEYS: stream. ARGV: group, consumer, field, value. Adds an entry that is pending with the consumer from the start."""
+"""KEYS: stream. ARGV: group, consumer, field, value. Adds an entry that is pending with the consumer from the start,
+to a group that is made if need be."""
 
 # When memory is short the first XADD of a script is refused and nothing is changed; a DEL before it would let the rest
 # through, so it comes only where there is something to delete.

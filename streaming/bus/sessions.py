@@ -8,7 +8,6 @@ is ever read from this group with XREADGROUP: an entry is put into its owner's h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -43,17 +42,17 @@ class Sessions:
 
     async def adopt(self, session: str) -> str:
         """Make an entry for the session, pending with us from the start; returns its id."""
-        command: Command = (
-            "EVAL", scripts.ADOPT, 1, names.SESSIONS, names.GATEWAYS, self._consumer, "session", session,
-        )  # fmt: skip
-        return bytes(await self._with_group(lambda: self._ask_raw(command))).decode()
+        made = await self._server.main.ask(
+            "EVAL", scripts.ADOPT, 1, names.SESSIONS, names.GATEWAYS, self._consumer, "session", session
+        )
+        return bytes(made).decode()
 
     async def take(self, entry_id: str) -> bool:
         """Move an entry to us, whoever holds it; False if it exists no more."""
-        command: Command = (
-            "XCLAIM", names.SESSIONS, names.GATEWAYS, self._consumer, 0, entry_id, "FORCE", "JUSTID",
-        )  # fmt: skip
-        return bool(await self._with_group(lambda: self._ask_raw(command)))
+        reply = await self._ask_raw(
+            ("XCLAIM", names.SESSIONS, names.GATEWAYS, self._consumer, 0, entry_id, "FORCE", "JUSTID")
+        )
+        return not (isinstance(reply, RedisError) and is_no_group(reply)) and bool(checked(reply))
 
     def hold(self, session: str, entry_id: str) -> None:
         """The session is ours from now on: it is renewed until `let_go` or `release`."""
@@ -70,7 +69,12 @@ class Sessions:
         entry_id = self._held.get(session)
         self.let_go(session)
         if entry_id is not None:
-            await self._server.insist(self._releasing(entry_id), ("DEL", names.owner(session)))
+            await self._server.insist(
+                (
+                    "EVAL", scripts.RELEASE, 2, names.SESSIONS, names.owner(session),
+                    names.GATEWAYS, self._consumer, entry_id,
+                )
+            )  # fmt: skip
 
     # --- living and dead ---------------------------------------------------------------------------------------------
 
@@ -87,7 +91,7 @@ class Sessions:
                 ("EVAL", scripts.RENEW, 1, names.SESSIONS, names.GATEWAYS, self._consumer, *ids)
             )
             if isinstance(reply, RedisError):
-                if "NOGROUP" not in str(reply):
+                if not is_no_group(reply):
                     raise fault(reply)
                 reply = []
             kept.update(bytes(entry_id).decode() for entry_id in reply)
@@ -126,7 +130,9 @@ class Sessions:
         session = names.session_id(entries.payload(raw).decode("ascii", "replace"))
         if await self.entry_of(session) in ("", entry_id):
             return session
-        await self._server.insist(self._releasing(entry_id))
+        await self._server.insist(
+            ("EVAL", scripts.RELEASE, 1, names.SESSIONS, names.GATEWAYS, self._consumer, entry_id)
+        )
         return ""
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -143,21 +149,8 @@ class Sessions:
             checked(reply)
         self._touch_at.update((session, now + ttl / 4000) for session in due if session in self._held)
 
-    def _releasing(self, entry_id: str) -> Command:
-        return ("EVAL", scripts.RELEASE, 1, names.SESSIONS, names.GATEWAYS, self._consumer, entry_id)
-
     async def _ask_raw(self, command: Command) -> Any:
         return (await self._server.main.call(command))[0]
-
-    async def _with_group(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """What `ask` replies, once the group exists."""
-        reply = await ask()
-        if isinstance(reply, RedisError) and "NOGROUP" in str(reply):
-            created = await self._ask_raw(("XGROUP", "CREATE", names.SESSIONS, names.GATEWAYS, "0", "MKSTREAM"))
-            if isinstance(created, RedisError) and "BUSYGROUP" not in str(created):
-                raise fault(created)
-            reply = await ask()
-        return checked(reply)
 
     @staticmethod
     def _now() -> float:

@@ -116,9 +116,9 @@ async def test_an_engine_that_asked_for_rest_gets_it() -> None:
 
 async def test_a_rested_engine_is_asked_again() -> None:
     async with gemini_then_offline("normal") as (chain, stand_in):
-        stand_in.answer_next(rate_limited("2s"))
+        stand_in.answer_next(rate_limited("1.6s"))
         assert (await reply(chain))[0].source == "scripted"
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(1.6)
         assert (await reply(chain))[0].source == "gemini"
 
 

@@ -162,7 +162,11 @@ async def test_closing_the_stream_hangs_up() -> None:
 
 @pytest.mark.parametrize(
     ("address", "kind"),
-    [("http://127.0.0.1:9/v1", LlmUnavailable), ("localhost", LlmMisconfigured), ("http://host:port/v1", LlmMisconfigured)],
+    [
+        ("http://127.0.0.1:9/v1", LlmUnavailable),
+        ("localhost", LlmMisconfigured),
+        ("http://host:port/v1", LlmMisconfigured),
+    ],
 )
 async def test_an_address_that_leads_nowhere(address: str, kind: type[LlmError]) -> None:
     engine = OpenAiCompatibleLlm(address, "a-model", deadlines=Deadlines(first_seconds=0.3))

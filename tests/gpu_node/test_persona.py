@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_node.engines import ReplyRequest
@@ -66,6 +66,7 @@ def test_people_share_the_instructions_as_a_prefix(language: Language) -> None:
     assert personal.startswith(bare) and len(bare) > 500
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=200), language=st.sampled_from(LANGUAGES))
 def test_nothing_from_outside_can_make_a_tag_or_break_the_encoding(text: str, language: Language) -> None:
     context = ReplyContext(
@@ -111,6 +112,7 @@ utterances = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(history=st.lists(utterances, max_size=40), transcript=st.text(max_size=40), released=st.text(max_size=40))
 def test_the_user_speaks_first_and_last_and_sides_alternate(
     history: list[Utterance], transcript: str, released: str

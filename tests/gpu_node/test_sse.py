@@ -1,7 +1,7 @@
 """Server-sent events, however the bytes are cut."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_node.engines.sse import MAX_EVENT_BYTES, CommentFilter, EventDecoder
@@ -16,6 +16,7 @@ def cuts(draw: st.DrawFn, data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_events_are_the_same_however_the_bytes_are_cut(data: st.DataObject) -> None:
     expected = data.draw(st.lists(payloads, max_size=5))
@@ -26,6 +27,7 @@ def test_events_are_the_same_however_the_bytes_are_cut(data: st.DataObject) -> N
     assert [event for piece in data.draw(cuts(raw)) for event in decoder.feed(piece)] == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=10))
 def test_any_bytes_are_survived(chunks: list[bytes]) -> None:
     decoder = EventDecoder()
@@ -44,6 +46,7 @@ def test_an_event_without_end_is_refused() -> None:
             decoder.feed(b"data: " + b"x" * 1024)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_comments_vanish_and_nothing_else_does(data: st.DataObject) -> None:
     newline = data.draw(NEWLINES)

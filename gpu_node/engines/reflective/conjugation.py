@@ -152,7 +152,7 @@ def acknowledged(verb: Verb, tense: Tense, ending: str, *, honoured: bool) -> st
     if tense is Tense.PLAN:
         return f"{prospective(shown)} 생각이시{ending}" if honoured else f"{prospective(shown)} 거{ending}"
     if tense is Tense.PAST:
-        return past(shown) + ending
+        return (shown.stem + "었" if shown.stem.endswith("주") else past(shown)) + ending
     if ending == "군요":
         return shown.stem + "군요" if shown.is_adjective else before_n(shown) + "는군요"
     return before_n(shown) + ending

@@ -20,9 +20,15 @@ class Danger(StrEnum):
     DESPAIR = "despair"
 
 
-_LONG_AGO_KO = re.compile(r"그때|옛날|예전|전쟁|육이오|피난|어릴|어렸|젊었|젊을|시절|작년|재작년|년전|달전|드라마|영화|뉴스|텔레비전|연속극|소설|[었았했였]더?랬|[았었]었")
-_PAST_END_KO = re.compile(r"(?:[았었였했팠졌났]지|[았었였했팠]지요|더라고?요?|대요|는데요?|거든요?|[았었였했팠](?:어|어요|습니다|다|네|네요))$")
-_FOR_SOMEONE_KO = re.compile(r"생각(?:하|만|나)|떠올|보고싶|그리|자식|불쌍|안쓰러|안타까|돌아가|마음|소식|이야기|보면|보니|볼때|보내")
+_LONG_AGO_KO = re.compile(
+    r"그때|옛날|예전|전쟁|육이오|피난|어릴|어렸|젊었|젊을|시절|작년|재작년|년전|달전|드라마|영화|뉴스|텔레비전|연속극|소설|[었았했였]더?랬|[았었]었"
+)
+_PAST_END_KO = re.compile(
+    r"(?:[았었였했팠졌났]지|[았었였했팠]지요|더라고?요?|대요|는데요?|거든요?|[았었였했팠](?:어|어요|습니다|다|네|네요))$"
+)
+_FOR_SOMEONE_KO = re.compile(
+    r"생각(?:하|만|나)|떠올|보고싶|그리|자식|불쌍|안쓰러|안타까|돌아가|마음|소식|이야기|보면|보니|볼때|보내"
+)
 _BODY_NOW_KO = re.compile(
     r"살려(?:줘|주세요|주이소|주소|주라|다오|도|줘요)|사람살려|구해줘|구해주세요"
     r"|숨(?:이|을|도|쉬기가?|쉬는게)*(?:잘|통|자꾸)*(?:안쉬|못쉬|안쉐|막[혀히]|가[빠쁘]|넘어가|차서(?:못|죽|힘)|쉬기가?(?:힘|어려|곤란))|숨쉬기가?(?:힘|어려|곤란)"
@@ -32,9 +38,15 @@ _BODY_NOW_KO = re.compile(
     r"|(?:구급차|앰뷸런스|일일구)(?:를|을|에|좀)*(?:불러|신고|전화)"
     r"|약을?(?:너무|한꺼번에|잘못)(?:많이)?먹었|심장이?(?:멎|멈|터질|너무(?:뛰|아파))"
 )
-_FIRE_NOW_KO = re.compile(r"(?:^|집에|부엌에|방에|여기|옆집에)불(?:이|도)?(?:났어|났다|났네|났구나|이야|나고있)|^불이야|가스(?:가)?(?:새|냄새)")
-_CRIME_NOW_KO = re.compile(r"도둑이(?:들었|들어왔|야)|^도둑이|강도(?:야|가들)|(?:누가|모르는사람이)(?:자꾸)?(?:문을(?:두드|열려|따)|들어오려|들어왔)")
-_CHEST_NOW_KO = re.compile(r"(?:가슴|심장|명치)(?:이|가|쪽이|한복판이|한가운데가)?(?:너무|많이|자꾸|계속|막|갑자기|꽉|엄청|지금)*(?:아[파프픈]|조[여이]|쥐어짜|뻐근|눌[러리]|답답해(?:서)?(?:죽|숨))")
+_FIRE_NOW_KO = re.compile(
+    r"(?:^|집에|부엌에|방에|여기|옆집에)불(?:이|도)?(?:났어|났다|났네|났구나|이야|나고있)|^불이야|가스(?:가)?(?:새|냄새)"
+)
+_CRIME_NOW_KO = re.compile(
+    r"도둑이(?:들었|들어왔|야)|^도둑이|강도(?:야|가들)|(?:누가|모르는사람이)(?:자꾸)?(?:문을(?:두드|열려|따)|들어오려|들어왔)"
+)
+_CHEST_NOW_KO = re.compile(
+    r"(?:가슴|심장|명치)(?:이|가|쪽이|한복판이|한가운데가)?(?:너무|많이|자꾸|계속|막|갑자기|꽉|엄청|지금)*(?:아[파프픈]|조[여이]|쥐어짜|뻐근|눌[러리]|답답해(?:서)?(?:죽|숨))"
+)
 _DESPAIR_KO = re.compile(
     r"죽고(?:만|도)?싶|죽어버리고싶|죽었으면(?:좋|싶|해|하|만)|(?:빨리|얼른|그냥|차라리|이제|내가)(?:죽어야|죽는게|죽으면|죽지)|죽어야(?:지|겠|하는데)|죽을란다|죽을래|콱죽"
     r"|살기(?:가|도)?싫|살고싶지(?:가|도|는)?않|더(?:는)?(?:못|안)살겠|그만살|살아서?뭐[하해]|살면뭐[하해]|살이유|살필요|사라지고싶|없어지고싶|목숨을?끊|자살(?:하|할|을하)(?:고싶|려|까|래)|뛰어내리고?싶|뛰어내릴|세상을?(?:뜨|등지)고싶|다끝내고싶"
@@ -52,7 +64,10 @@ _DESPAIR_EN = re.compile(
     r"\b(?:want|wish|rather) (?:to die|i (?:was|were) dead|be dead)\b|\bkill myself\b|\bend (?:it all|my life)\b|\bdon'?t want to (?:live|be alive|go on)\b|\bno (?:reason|point) (?:to|in) liv(?:e|ing)\b|\btired of living\b|\bbetter off dead\b",
     re.IGNORECASE,
 )
-_LONG_AGO_EN = re.compile(r"\b(?:back then|years ago|when i was|in the war|during the war|used to|that time|in the film|in the movie|on the news|last year)\b", re.IGNORECASE)
+_LONG_AGO_EN = re.compile(
+    r"\b(?:back then|years ago|when i was|in the war|during the war|used to|that time|in the film|in the movie|on the news|last year)\b",
+    re.IGNORECASE,
+)
 
 ANSWERS: dict[Language, dict[Danger, tuple[str, ...]]] = {
     "ko": {

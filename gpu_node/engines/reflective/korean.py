@@ -15,12 +15,11 @@ from gpu_node.engines.reflective.korean_endings import Ending
 from gpu_node.engines.reflective.nouns import Topic
 from gpu_node.engines.reflective.numerals import date_in_words, sino, spell_numbers, time_in_words
 from gpu_node.engines.reflective.particles import attach
-from gpu_node.engines.reflective.understanding_ko import Heard, Mention, understand
+from gpu_node.engines.reflective.statements_ko import Mention, Statement
+from gpu_node.engines.reflective.understanding_ko import LONG, Heard, understand
 
 _ALWAYS_PAST = frozenset((Topic.WAR, Topic.ARMY))
 _HEAVY_TOPICS = frozenset((Topic.WAR, Topic.BODY, Topic.HOSPITAL, Topic.MONEY, Topic.ARMY, Topic.MIND))
-_LONG = 12
-"""Words from which two topics are taken up rather than one."""
 
 
 def reply(request: ReplyRequest) -> str:
@@ -55,6 +54,8 @@ def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str 
         slots["N"] = earlier
     for situation in situations.SITUATIONS:
         if situation.fits(squeezed):
+            if situation.name == "yes_on" and not chooser.said:
+                return chooser.pick(situations.HERE)
             return chooser.pick(situation.replies, **slots)
     return None
 
@@ -109,22 +110,40 @@ def _earlier_topic(request: ReplyRequest) -> str:
 
 
 def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
-    focus = heard.focus or (heard.guesses[0] if heard.guesses else None)
     feeling = feelings.feeling_in(heard.squeezed)
-    if _is_noise(heard) or (focus is None and not heard.told and feeling is None):
+    focus = _focus(heard)
+    if _is_noise(heard) or (focus is None and heard.statement is None and feeling is None and not heard.about_past):
         is_long = heard.words >= 5 and not _is_noise(heard)
         return chooser.pick(topics.UNCLEAR_LONG if is_long else topics.UNCLEAR)
+    if heard.ending in (Ending.ASKS, Ending.BIDS):
+        return _to_request(heard, focus, chooser)
     lost = next((mention for mention in heard.mentions if mention.is_person or mention.topic is Topic.ANIMAL), None)
     if lost is not None and re.search(feelings.GRIEF, heard.squeezed):
         return _to_grief(lost, chooser)
     if lost is not None and lost.is_person and re.search(feelings.PARTING, heard.squeezed):
         return _to_parting(heard, lost, chooser)
-    if heard.ending in (Ending.ASKS, Ending.BIDS):
-        return _to_request(heard, focus, chooser)
     opening = _opening(heard, focus, feeling, chooser)
     comment = _comment(request, heard, focus, feeling, chooser)
-    question = _question(heard, focus, feeling, opening, chooser)
+    question = _question(heard, focus, feeling, chooser)
     return " ".join(part for part in (opening, comment, question) if part)
+
+
+def _focus(heard: Heard) -> Mention | None:
+    """What to speak of: a noun of the statement that is given back, else the likeliest of all, else a guess."""
+    if heard.focus is None:
+        return heard.guesses[0] if heard.guesses else None
+    if heard.statement is not None and _is_given_back(heard.statement, heard.focus):
+        inside = {str(mention.display) for mention in heard.statement.mentions}
+        return next((mention for mention in heard.mentions if str(mention.display) in inside), heard.focus)
+    return heard.focus
+
+
+def _is_given_back(statement: Statement, focus: Mention | None) -> bool:
+    """Whether `statement` carries the opening: it must not pass over the person whom the words were about."""
+    if focus is None or str(focus.display) in statement.text:
+        return True
+    says_little = statement.stem in ("있", "없", "좋", "많")
+    return bool(statement.mentions or len(statement.text) >= 9) and not (focus.is_person and says_little)
 
 
 def _is_noise(heard: Heard) -> bool:
@@ -145,50 +164,47 @@ def _to_grief(lost: Mention, chooser: Chooser) -> str:
 
 
 def _to_parting(heard: Heard, lost: Mention, chooser: Chooser) -> str:
-    opening = heard.told + "." if lost.display in heard.told else chooser.pick(feelings.PARTING_OPENINGS, P=lost.display)
+    told = heard.statement.text if heard.statement is not None else ""
+    opening = told + "." if lost.display in told else chooser.pick(feelings.PARTING_OPENINGS, P=lost.display)
     question = chooser.pick(feelings.PARTING_QUESTIONS, P=lost.display)
     return f"{opening} {chooser.pick(feelings.PARTING_COMMENTS)} {question}"
 
 
 def _to_request(heard: Heard, focus: Mention | None, chooser: Chooser) -> str:
     """Asked something that it does not know, or to do what it cannot: it says so, and leads back to the person."""
-    honest = chooser.pick(topics.DONT_KNOW if heard.ending is Ending.ASKS else topics.CANNOT)
+    asks = heard.ending is Ending.ASKS
+    honest = chooser.pick(topics.DONT_KNOW if asks else topics.CANNOT)
     if focus is None:
-        return f"{honest} {chooser.pick(topics.TALK[Topic.OTHER].now)}"
-    wondered = "{N:이/가} 궁금하시군요." if heard.ending is Ending.ASKS else "{N} 이야기라면 얼마든지 들을게요."
-    return f"{honest} {chooser.pick((wondered,), N=focus.display)} {_topic_question(heard, focus, chooser)}"
+        return f"{honest} {chooser.pick(topics.ASKED_QUESTIONS if asks else topics.TALK[Topic.OTHER].now)}"
+    wondered = "{N} 일이 궁금하시군요." if focus.is_person else "{N:이/가} 궁금하시군요."
+    second = chooser.pick((wondered if asks else "{N} 이야기라면 얼마든지 들을게요.",), N=focus.display)
+    if focus.topic is Topic.OTHER and asks:
+        return f"{honest} {second} {chooser.pick(topics.ASKED_QUESTIONS)}"
+    return f"{honest} {second} {_topic_question(heard, focus, chooser)}"
 
 
 def _opening(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
-    if heard.told and (focus is None or _takes_up(heard.told, heard)):
-        return _varied(heard.told, chooser)
-    if heard.told and feeling is not None and focus is not None and focus.is_person and " " not in heard.told:
-        return _varied(f"{focus.display} 일로 {heard.told}", chooser)
+    statement = heard.statement
+    if statement is not None and " " not in statement.text and focus is not None and focus.is_person:
+        return _varied(f"{focus.display} 일로 {statement.text}", chooser)
+    if statement is not None and _is_given_back(statement, focus):
+        return _varied(statement.text, chooser)
     if focus is None:
-        return ""
-    if not heard.mentions:
+        return feeling.opening if feeling is not None else chooser.pick(topics.PAST_OPENINGS)
+    if not heard.mentions or focus.topic is Topic.OTHER:
         return chooser.pick(topics.OPENINGS_UNKNOWN, N=focus.display)
-    others = [mention for mention in heard.mentions[1:] if mention.topic is not focus.topic]
-    if heard.words >= _LONG and others:
-        return chooser.pick(topics.OPENINGS_TWO, N=focus.display, M=others[0].display)
+    others = [m for m in heard.mentions[1:] if m.topic not in (focus.topic, Topic.MIND, Topic.AGE)]
+    if heard.words >= LONG and others:
+        first, second = sorted((focus, others[0]), key=lambda mention: mention.at)
+        return chooser.pick(topics.OPENINGS_TWO, M=first.display, N=second.display)
     heavy = (feeling is not None and feeling.heavy) or focus.topic in _HEAVY_TOPICS
     return chooser.pick(topics.OPENINGS_HEAVY if heavy else topics.OPENINGS, N=focus.display)
 
 
-def _takes_up(told: str, heard: Heard) -> bool:
-    """Whether `told` says what the utterance is about, or at least one thing of it where that is nobody."""
-    focus = heard.focus
-    if focus is None or str(focus.display) in told:
-        return True
-    return not focus.is_person and any(str(mention.display) in told for mention in heard.mentions)
-
-
 def _varied(told: str, chooser: Chooser) -> str:
     """군요 or 네요, both of somebody who has just learnt it."""
-    if told.endswith("는군요") and chooser.chance("ending", 2):
-        return told.removesuffix("는군요") + "네요."
     if told.endswith("군요") and not told.endswith("소식이군요") and chooser.chance("ending", 2):
-        return told.removesuffix("군요") + "네요."
+        return told.removesuffix("군요").removesuffix("는" if told.endswith("는군요") else "") + "네요."
     return told + "."
 
 
@@ -210,15 +226,14 @@ def _comment(
     return chooser.pick(topics.TALK[focus.topic].comments, N=focus.display)
 
 
-def _question(
-    heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, opening: str, chooser: Chooser
-) -> str:
-    if heard.ending is Ending.OPEN and not heard.told:
+def _question(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
+    if heard.ending is Ending.OPEN and heard.statement is None:
         return chooser.pick(topics.GO_ON)
     if feeling is not None and (feeling.heavy or focus is None or chooser.chance("feeling", 2)):
         return chooser.pick(feeling.questions)
     if focus is None:
-        return chooser.pick(topics.TALK[Topic.OTHER].now)
+        talk = topics.TALK[Topic.OTHER]
+        return chooser.pick(talk.then if heard.about_past else talk.now)
     return _topic_question(heard, focus, chooser)
 
 
@@ -240,6 +255,8 @@ def _addressed(answer: str, request: ReplyRequest, chooser: Chooser) -> str:
     """`answer`, now and then with the form of address before it: once, and not in two replies running."""
     address = _hangul(request.context.form_of_address)
     just_used = bool(chooser.said) and address in chooser.said[-1]
-    if not address or just_used or address in answer or answer in chooser.said or not chooser.chance("address", 3):
+    first = re.split(r"[.!?]", answer)[0]
+    is_broken = "," in first or first.startswith(("네", "안녕", "멍"))
+    if not address or just_used or is_broken or address in answer or not chooser.chance("address", 3):
         return answer
     return f"{address}, {answer}"

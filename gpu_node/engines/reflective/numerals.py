@@ -44,7 +44,9 @@ def spell_numbers(text: str) -> str:
     """`text` with its digits in words: 3포기 is 세 포기, 1950년 is 천구백오십년."""
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
     text = re.sub(rf"(\d{{1,2}})\s*({_NATIVE_COUNTED})(?!월|학년|료)", _counted, text)
-    text = re.sub(r"(\d+)\s*월", lambda m: _MONTHS.get(int(m[1]), sino(int(m[1])) if len(m[1]) < 13 else "") + "월", text)
+    text = re.sub(
+        r"(\d+)\s*월", lambda m: _MONTHS.get(int(m[1]), sino(int(m[1])) if len(m[1]) < 13 else "") + "월", text
+    )
     text = re.sub(r"(\d+)\.(\d+)", lambda m: _whole(m[1]) + "점" + "".join(sino(int(d)) for d in m[2]), text)
     return re.sub(r"\d+", lambda m: _whole(m[0]), text)
 

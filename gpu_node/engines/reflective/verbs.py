@@ -190,7 +190,34 @@ def final_verb(word: str) -> Final | None:
             and (at > 1 or word[:at] in HADA_STATES | HADA_FEELINGS | ONE_SYLLABLE)
         ):
             return Final(hada(word[:at]), found.tense, found.reported, found.honours)
+    return _known_compound(word)
+
+
+_SECOND_VERBS = frozenset("주 드리 보 오 가 놓 두 버리 내 먹 다니".split())
+
+
+def _known_compound(word: str) -> Final | None:
+    """Two verbs written as one: 보내줬어요 is 보내 주다."""
+    for at in range(1, len(word)):
+        first, second = linking_forms().get(word[:at]), _known_final(word[at:])
+        if first is None or second is None or second.verb.stem not in _SECOND_VERBS or infinitive(first) != word[:at]:
+            continue
+        own = second.verb.honorific
+        verb = Verb(f"{word[:at]} {second.verb.stem}", Kind.ACT, honorific=f"{word[:at]} {own}" if own else "")
+        return Final(verb, second.tense, second.reported, second.honours)
     return None
+
+
+@cache
+def clause_links() -> frozenset[str]:
+    """Forms of what people do that lead into the next verb with the same subject: 잡고, 캐서, 일하다가, 사느라고."""
+    links = set()
+    for verb in (*VERBS, HADA):
+        if verb.kind is Kind.ACT and verb.stem not in ("있", "보", "말하", "지", "이"):
+            base = infinitive(verb)
+            links |= {verb.stem + "고", base + "서", verb.stem + "다가", open_stem(verb) + "면서"}
+            links |= {before_n(verb) + "느라고", before_n(verb) + "느라", base + "가지고"}
+    return frozenset(links) - {"하고", "두고", "가지고", "해서"}
 
 
 def _purpose(verb: Verb) -> str:
