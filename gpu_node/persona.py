@@ -143,6 +143,11 @@ def system_prompt(context: ReplyContext) -> str:
     return "\n\n".join([rules, *filter(None, sections)])
 
 
+def greeting(language: Language = "ko") -> ReplyRequest:
+    """What an engine is warmed up with: the instructions that every reply begins with, and a few words."""
+    return ReplyRequest("안녕하세요" if language == "ko" else "Good morning.", ReplyContext(language=language))
+
+
 def conversation(request: ReplyRequest) -> list[tuple[Role, str]]:
     """What was said, ending with the utterance to answer.
 

@@ -282,7 +282,7 @@ class Gateway:
             if connection.session is not None and connection.outbox is not None:
                 connection.outbox.tell(Reconnect(after_turn=connection.session.turn_in_hand), journaled=False)
         if connections:
-            waits = [asyncio.create_task(_leave_between_turns(each), name="drain") for each in connections]
+            waits = [asyncio.create_task(_leave_settled(each), name="drain") for each in connections]
             await asyncio.wait(waits, timeout=self._settings.drain_seconds)
             for wait in waits:
                 wait.cancel()
@@ -296,9 +296,9 @@ def _problem(error: ProtocolError) -> Problem:
     )
 
 
-async def _leave_between_turns(connection: Connection) -> None:
+async def _leave_settled(connection: Connection) -> None:
     if connection.session is not None:
-        await connection.session.between_turns.wait()
+        await connection.session.settled.wait()
     connection.leave(None)
 
 

@@ -22,8 +22,8 @@ MAX_BATCH_SAMPLES = MICROPHONE_RATE
 """One entry on the bus; a stalled radio that delivers seconds at once is cut into several."""
 FIRST_BATCHES = 10
 """How many short batches open a stretch of speech: while the first caption is being waited for."""
-TAIL_SECONDS = 5
-"""Audio kept for pre-roll, and for speech that the VAD has not scored yet."""
+TAIL_SECONDS = 15
+"""Audio kept for pre-roll and for speech that the VAD has not scored yet: more than its queue holds."""
 
 
 class Speaker(Protocol):

@@ -85,9 +85,10 @@ class Session:
         self._number = 0
         # Older turns fall out of the next reply's context; the database keeps them.
         self._history: deque[Turn] = deque(maxlen=history_turns)
-        self.between_turns = asyncio.Event()
-        """Set while no turn is in hand: when a draining gateway may let go."""
-        self.between_turns.set()
+        self._unsettled: set[int] = set()
+        self.settled = asyncio.Event()
+        """Set while no turn is in hand and every one worth keeping is committed: when a draining gateway may let go."""
+        self.settled.set()
 
     @property
     def floor(self) -> Floor:
@@ -206,7 +207,13 @@ class Session:
     def committed(self, record: TurnRecord) -> None:
         """The database has the turn."""
         event = TurnCommitted(turn=record.turn, outcome=record.outcome, heard=record.heard)
-        self._outbox.record(Committed(turn=record.turn), event)
+        self._outbox.record(Committed(turn=record.turn), event, after=lambda: self.settle(record.turn))
+
+    def settle(self, turn: int) -> None:
+        """Nothing more will come of this turn."""
+        self._unsettled.discard(turn)
+        if not self._unsettled:
+            self.settled.set()
 
     def fail(self, turn: Turn, error: SilverTalkError) -> None:
         """The turn cannot be answered: the person is told, and the floor is theirs again."""
@@ -258,7 +265,8 @@ class Session:
         )
         turn = Turn(session=self.id, user=self.user, number=self._number, language=self.language, opened=opened)
         self._turn = turn
-        self.between_turns.clear()
+        self._unsettled.add(self._number)
+        self.settled.clear()
         self._history.append(turn)
         self._life.open(turn, self)
         return turn
@@ -369,7 +377,6 @@ class Session:
         turn.moved.set()
         if self._turn is turn:
             self._turn = None
-            self.between_turns.set()
 
 
 def _reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:

@@ -48,6 +48,8 @@ class Conversation(Protocol):
 
     def playback_finished(self, turn: Turn) -> None: ...
 
+    def settle(self, turn: int) -> None: ...
+
 
 class TurnLife:
     """Runs the turns of one session. `async with` it: leaving waits until every turn has been closed."""
@@ -72,8 +74,9 @@ class TurnLife:
         await self._group.__aenter__()
         return self
 
-    async def __aexit__(self, *reason: object) -> None:
-        await self._group.__aexit__(*reason)  # type: ignore[arg-type]
+    async def __aexit__(self, *_: object) -> None:
+        # Whatever ended the conversation is raised by the caller's block; the turns close all the same.
+        await self._group.__aexit__(None, None, None)
 
     def open(self, turn: Turn, conversation: Conversation) -> None:
         """Let the turn live."""
@@ -87,7 +90,7 @@ class TurnLife:
         except BusError as error:
             log.warning("turn_without_bus", turn=turn.number, error=str(error))
             conversation.fail(turn, BusAway(str(error)))
-        await self._close(turn)
+        await self._close(turn, conversation)
 
     async def _open(self, turn: Turn, conversation: Conversation) -> None:
         handle = await self._turns.open(
@@ -139,7 +142,7 @@ class TurnLife:
         silent = asked is not None and turn.first_audio_at is None
         return silent and asyncio.get_running_loop().time() - (asked or 0) > ANSWER_SECONDS
 
-    async def _close(self, turn: Turn) -> None:
+    async def _close(self, turn: Turn, conversation: Conversation) -> None:
         """The record, as soon as it is known what was heard."""
         loop = asyncio.get_running_loop()
         if turn.interrupted and turn.sent_samples:
@@ -158,6 +161,8 @@ class TurnLife:
                 await journaled.wait()
         if record.outcome != "nothing_heard":  # a noise that nobody said anything in is not worth a row
             await self._commit(record)
+        else:
+            conversation.settle(turn.number)
         metrics.TURNS.labels(record.outcome, record.language).inc()
         if turn.handle is not None:
             try:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 def normalized(text: str) -> str:
     """Lower-case NFC letters, marks and digits; everything else becomes a single space between words."""
-    composed = unicodedata.normalize("NFC", text).lower()
-    kept = "".join(character if _counts(character) else " " for character in composed.replace("'", "").replace("’", ""))
+    # An apostrophe joins what it stands between, so it goes first: what it kept apart may compose.
+    composed = unicodedata.normalize("NFC", text.lower().replace("'", "").replace("’", ""))
+    kept = "".join(character if _counts(character) else " " for character in composed)
     return " ".join(kept.split())
 
 
@@ -31,10 +32,6 @@ def word_error_rate(reference: str, hypothesis: str) -> float:
     return edits_to_prefixes(expected, normalized(hypothesis).split())[-1] / max(len(expected), 1)
 
 
-def _counts(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
-
-
 def edits_to_prefixes(expected: Sequence[str], heard: Sequence[str]) -> list[int]:
     """Levenshtein distances from all of `expected` to `heard[:0]`, `heard[:1]` … `heard`.
 
@@ -48,3 +45,7 @@ def edits_to_prefixes(expected: Sequence[str], heard: Sequence[str]) -> list[int
             current.append(min(substituted, above[column] + 1, current[-1] + 1))
         above = current
     return above
+
+
+def _counts(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN"

@@ -6,7 +6,6 @@ HTTP library) is given explicitly, so that a variable meant for another program 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -20,7 +19,7 @@ from gpu_node.engines import ReplyRequest, Token
 from gpu_node.engines.sse import CommentFilter
 from gpu_node.engines.upstream import Deadlines, read
 from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
-from gpu_node.persona import conversation, system_prompt
+from gpu_node.persona import conversation, greeting, system_prompt
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_MODEL = "gemini-3.5-flash-lite"
@@ -33,7 +32,8 @@ MAX_OUTPUT_TOKENS = 512
 KEEPALIVE_SECONDS = 120.0
 """httpx keeps an idle connection for 5 s; people think longer than that, and every turn would pay for a handshake."""
 
-WARM_UP_SECONDS = 5.0
+WARM_UP = Deadlines(first_seconds=10.0)
+"""Nobody waits for this reply, and a network just up may be slow."""
 
 # Older people talk of war, illness and death; the default thresholds of some models break off just there.
 _SAFETY_SETTINGS = [
@@ -82,20 +82,23 @@ class GeminiLlm:
         )
 
     async def warm_up(self) -> None:
-        """Asks for the model's description: opens the connection, and finds a wrong key or name before anyone waits."""
-        try:
-            async with asyncio.timeout(WARM_UP_SECONDS):
-                await self._client.aio.models.get(model=self.model)
-        except (errors.APIError, httpx.HTTPError, ValueError, TimeoutError) as error:
-            raise _translated(error) from error
+        """Asks for a reply: finds a wrong key, name or option before a person does, and opens the connection.
 
-    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
+        The SDK also builds its data classes at their first use, which takes a third of a second.
+        """
+        async with aclosing(self._reply(greeting(), WARM_UP)) as tokens:
+            async for _ in tokens:
+                pass
+
+    def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         """The reply, a few words at a time."""
+        return self._reply(request, self._deadlines)
 
+    async def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
         def source() -> AsyncGenerator[str, None]:
             return self._chunks(request)
 
-        async with aclosing(read(source, self._deadlines, name=self.name)) as pieces:
+        async with aclosing(read(source, deadlines, name=self.name)) as pieces:
             async for piece in pieces:
                 yield Token(piece, self.name)
 

@@ -25,8 +25,8 @@ import xllamacpp
 from gpu_node.engines import ReplyRequest, Token
 from gpu_node.engines.upstream import Deadlines
 from gpu_node.errors import LlmError, LlmInterrupted, LlmUnavailable, WeightsMissing
-from gpu_node.persona import conversation, system_prompt
-from streaming.messages import Language, ReplyContext
+from gpu_node.persona import conversation, greeting, system_prompt
+from streaming.messages import Language
 
 MAX_TOKENS = 200
 CONTEXT_TOKENS = 4096
@@ -71,11 +71,11 @@ class LlamaLlm:
 
     async def warm_up(self) -> None:
         """Loads the model and reads the instructions, which stay in its cache."""
-        request = ReplyRequest("안녕하세요", ReplyContext(language=self._warm_up_language))
+        body = _body(greeting(self._warm_up_language)) | {"max_tokens": 1}
         loop = asyncio.get_running_loop()
         async with self._turn:
             handover = _Handover(loop)
-            await loop.run_in_executor(self._thread, self._complete, _body(request) | {"max_tokens": 1}, handover)
+            await loop.run_in_executor(self._thread, self._complete, body, handover)
             if handover.failure is not None:
                 raise handover.failure
 

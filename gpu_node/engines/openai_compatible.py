@@ -6,7 +6,6 @@ the answer, `stream`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,12 +17,13 @@ from gpu_node.engines import ReplyRequest, Token
 from gpu_node.engines.sse import EventDecoder
 from gpu_node.engines.upstream import Deadlines, read
 from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
-from gpu_node.persona import conversation, system_prompt
+from gpu_node.persona import conversation, greeting, system_prompt
 
 MAX_TOKENS = 400
 MAX_ERROR_BYTES = 16 * 1024
 KEEPALIVE_SECONDS = 120.0
-WARM_UP_SECONDS = 5.0
+WARM_UP = Deadlines(first_seconds=30.0)
+"""A server on demand (Ollama) reads gigabytes from its disk before its first token."""
 
 
 class OpenAiCompatibleLlm:
@@ -46,22 +46,20 @@ class OpenAiCompatibleLlm:
         )
 
     async def warm_up(self) -> None:
-        """Asks for the list of models: opens the connection, and finds a wrong key or address before anyone waits."""
-        try:
-            async with asyncio.timeout(WARM_UP_SECONDS):
-                response = await self._http.get(f"{self._base_url}/models")
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise _unreachable(error) from error
-        if response.status_code in (401, 403):
-            raise _refusal(response.status_code, response.content, response.headers)
+        """Asks for a reply: finds a wrong key or name before a person does; some servers load their model now."""
+        async with aclosing(self._reply(greeting(), WARM_UP)) as tokens:
+            async for _ in tokens:
+                pass
 
-    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
+    def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         """The reply, a token or a few at a time."""
+        return self._reply(request, self._deadlines)
 
+    async def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
         def source() -> AsyncGenerator[str, None]:
             return self._pieces(request)
 
-        async with aclosing(read(source, self._deadlines, name=self.name)) as pieces:
+        async with aclosing(read(source, deadlines, name=self.name)) as pieces:
             async for piece in pieces:
                 yield Token(piece, self.name)
 

@@ -99,9 +99,7 @@ class Hearing:
         return Hypothesis(
             words=tuple(self.words),
             language=language,
-            avg_logprob=float(np.average([decoding.avg_logprob for decoding in heard], weights=weights))
-            if heard
-            else 0.0,
+            avg_logprob=float(np.average(logprobs, weights=weights)) if heard else 0.0,
             no_speech_prob=min((decoding.no_speech_prob for decoding in heard), default=1.0),
             compression_ratio=max((decoding.compression_ratio for decoding in heard), default=0.0),
             segment_ends_seconds=tuple(self.segment_ends),

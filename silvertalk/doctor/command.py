@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from silvertalk.doctor import machine, models, python, services
+from silvertalk.doctor import machine, models, python
 from silvertalk.doctor.finding import Finding
 from silvertalk.errors import ConfigurationError
 from silvertalk.settings import Settings
@@ -80,6 +80,10 @@ def _machine(settings: Settings) -> list[Finding]:
 
 
 async def _services(settings: Settings, gateway_url: str | None) -> list[Finding]:
+    from silvertalk.doctor import (
+        services,
+    )  # SQLAlchemy and redis take half a second that `silvertalk up` does not have.
+
     ours = settings.embedded and not settings.bus_urls
     checks = [services.check_bus(url, ours=ours) for url in settings.bus]
     checks.append(services.check_database(settings.database))
@@ -96,6 +100,8 @@ async def _port(settings: Settings) -> Finding:
     finding = machine.check_port(settings.host, settings.port)
     if finding.ok:
         return finding
+    from silvertalk.doctor import services
+
     own = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     running = await services.check_gateway(f"http://{own}:{settings.port}")
     return running._replace(name="port") if running.ok else finding

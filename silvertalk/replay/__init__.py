@@ -13,9 +13,9 @@ true ends of speech in the files, not by what the server believes. One file for 
     report        rows become a summary
     table, plot   for the eye
     command       the command line
+
+The command line imports `command` at every start of `silvertalk`, so neither that module nor this one loads the rest.
 """
 
-from silvertalk.replay.report import FileRow, Report, TurnRow
-from silvertalk.replay.run import replay
-
-__all__ = ["FileRow", "Report", "TurnRow", "replay"]
+PATIENCE_SECONDS = 60.0
+"""The longest wait for an answer after a file's end."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from silvertalk.replay.clips import Clip, ClipError, LanguageChoice
-from silvertalk.replay.plot import PlotUnavailable, check_plot, draw
-from silvertalk.replay.report import Report
-from silvertalk.replay.run import PATIENCE_SECONDS, load_clips, replay
-from silvertalk.replay.speaker import Spoken
-from silvertalk.replay.table import show
+from silvertalk.replay import PATIENCE_SECONDS
+
+if TYPE_CHECKING:
+    from silvertalk.replay.clips import Clip
+    from silvertalk.replay.report import Report
+    from silvertalk.replay.speaker import Spoken
 
 NOT_ALL_ANSWERED = 1
 CANNOT_START = 2
+CANNOT_WRITE = 3
 
 
 def replay_command(
@@ -31,7 +31,8 @@ def replay_command(
         Path | None, typer.Option(help="JSON lines with each file's transcript, language and silences.")
     ] = None,
     language: Annotated[
-        LanguageChoice, typer.Option(help="auto: by the manifest, else by a folder called ko or en, else Korean.")
+        Literal["ko", "en", "auto"],
+        typer.Option(help="auto: by the manifest, else by a folder called ko or en, else Korean."),
     ] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the latencies into this PNG, SVG or PDF.")] = None,
@@ -42,8 +43,14 @@ def replay_command(
 ) -> None:
     """Speak recordings to a gateway in real time and measure how they are answered.
 
-    Ends with 0 if every file with speech was answered and nothing went wrong, with 1 if not, with 2 if it cannot begin.
+    Ends with 0 if every file with speech was answered and nothing went wrong, with 1 if not, with 2 if it cannot begin,
+    with 3 if the results cannot be written.
     """
+    from silvertalk.replay.clips import ClipError
+    from silvertalk.replay.plot import PlotUnavailable, check_plot, draw
+    from silvertalk.replay.run import load_clips
+    from silvertalk.replay.table import show
+
     console = Console()
     try:
         if plot is not None:
@@ -55,10 +62,14 @@ def replay_command(
         raise typer.Exit(CANNOT_START) from None
     report = _run(clips, url, clients, save_audio, patience, console)
     show(report, console)
-    if json_file is not None:
-        report.write(json_file)
-    if plot is not None:
-        draw(report, plot)
+    try:
+        if json_file is not None:
+            report.write(json_file)
+        if plot is not None:
+            draw(report, plot)
+    except OSError as error:
+        console.print(Text(f"The results cannot be written: {error}", style="red"))
+        raise typer.Exit(CANNOT_WRITE) from None
     raise typer.Exit(0 if report.ok else NOT_ALL_ANSWERED)
 
 
@@ -70,6 +81,10 @@ def _run(
     patience: float,
     console: Console,
 ) -> Report:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from silvertalk.replay.run import replay
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -103,11 +118,3 @@ def _in_short(spoken: Spoken) -> str:
         if spoken.file.answered
         else f"[dim]{name}: {escape(spoken.file.error or 'no reply')}[/dim]"
     )
-
-
-def _choice(language: str) -> LanguageChoice:
-    match language:
-        case "ko" | "en" | "auto":
-            return language
-        case _:
-            raise typer.BadParameter("takes ko, en or auto", param_hint="--language")

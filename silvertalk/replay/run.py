@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from silvertalk.replay import PATIENCE_SECONDS
 from silvertalk.replay.clips import Clip, LanguageChoice, load_clip, read_manifest
 from silvertalk.replay.report import Report, summarise
 from silvertalk.replay.speaker import Speaker, Spoken
 from silvertalk.replay.voice_detector import load_detector
 
-PATIENCE_SECONDS = 60.0
 LOGINS_APART_SECONDS = 0.05
 """Between one client's login and the next: a crowd arriving in one instant measures the door, not the talk."""
 

@@ -117,7 +117,6 @@ class GeminiStandIn:
         self.app: ASGIApp = Starlette(
             routes=[
                 Route("/{version}/models/{model}:streamGenerateContent", self._stream, methods=["POST"]),
-                Route("/{version}/models/{model}", self._describe, methods=["GET"]),
             ]
         )
 
@@ -138,12 +137,6 @@ class GeminiStandIn:
         if request.query_params.get("alt") == "sse":
             return PacedBody(_events(scenario), exchange, cut=scenario.cut, content_type=b"text/event-stream")
         return PacedBody(_array(scenario), exchange, cut=scenario.cut, content_type=b"application/json")
-
-    async def _describe(self, request: Request) -> JSONResponse:
-        scenario = self._scenario(request)
-        if scenario.status != 200:
-            return JSONResponse(error_body(scenario.status, scenario.message, scenario.details), scenario.status)
-        return JSONResponse({"name": f"models/{request.path_params['model']}", "inputTokenLimit": 1_048_576})
 
     def _scenario(self, request: Request) -> Scenario:
         model = request.path_params["model"]

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on this machine: `POST /v1/chat/completions` with `stream`, and `GET /v1/models`.
+"""An OpenAI-compatible server on this machine: `POST /v1/chat/completions` with `stream`.
 
 https://platform.openai.com/docs/api-reference/chat-streaming. What is answered is the scenario queued by `answer_next`,
 or the one that the model's name stands for, or the ordinary reply.
@@ -87,7 +87,6 @@ class OpenAiStandIn:
         self.app: ASGIApp = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._complete, methods=["POST"]),
-                Route("/v1/models", self._models, methods=["GET"]),
             ]
         )
 
@@ -106,12 +105,6 @@ class OpenAiStandIn:
         return PacedBody(
             _events(scenario), exchange, cut=scenario.cut, content_type=b"text/event-stream; charset=utf-8"
         )
-
-    async def _models(self, request: Request) -> JSONResponse:
-        scenario = self._scenario(request, "normal")
-        if scenario.status != 200:
-            return _error(scenario)
-        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in sorted(MODELS)]})
 
     def _scenario(self, request: Request, model: str) -> Scenario:
         if self._api_key and request.headers.get("authorization") != f"Bearer {self._api_key}":

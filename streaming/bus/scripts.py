@@ -1,7 +1,7 @@
 """What has to be looked at and changed in one step: who holds an entry, whether a turn was opened.
 
 XCLAIM and XACK ask nobody whose an entry is. A holder that was suspended and wakes up must neither take an entry back
-from its new holder nor delete it, so these look first; and a turn that may have been opened already is not opened twice.
+from its new holder nor delete it, so these look first; and a turn that may have been opened is not opened twice.
 They touch only the keys they are given and are run by EVAL: nothing has to be loaded beforehand, and nothing is missing
 after a restart.
 """
@@ -29,8 +29,8 @@ redis.call('XDEL', KEYS[1], ARGV[3])
 if KEYS[2] then redis.call('DEL', KEYS[2]) end
 return 1
 """
-"""KEYS: stream, perhaps a key. ARGV: group, consumer, id. Acknowledges and deletes the entry if it is the consumer's, and
-the key with it."""
+"""KEYS: stream, perhaps a key. ARGV: group, consumer, id. Acknowledges and deletes the entry if it is the consumer's,
+and the key with it."""
 
 HAND_BACK = """
 local mine = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])

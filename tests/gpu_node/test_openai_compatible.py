@@ -70,7 +70,7 @@ async def test_the_request_is_one_that_every_such_server_understands() -> None:
     async with openai(api_key="secret", server_key="secret") as (engine, stand_in):
         await engine.warm_up()
         await reply(engine, ReplyRequest("바닷가", context))
-    body = stand_in.exchanges[0].body
+    body = stand_in.exchanges[-1].body
     assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "user"]
     assert body["messages"][-1]["content"] == "바닷가"
     assert sorted(body) == ["max_tokens", "messages", "model", "stream"]

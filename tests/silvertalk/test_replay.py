@@ -10,12 +10,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from silvertalk.client import Received
-from silvertalk.replay import Report, replay
 from silvertalk.replay.clips import Clip
 from silvertalk.replay.command import replay_command
 from silvertalk.replay.microphone import FRAME_SAMPLES, room_tone
-from silvertalk.replay.report import Spread
-from silvertalk.replay.run import deal
+from silvertalk.replay.report import Report, Spread
+from silvertalk.replay.run import deal, replay
 from silvertalk.replay.speech_ends import Pcm, Span
 from silvertalk.replay.table import show
 from silvertalk.replay.turn_log import TurnLog

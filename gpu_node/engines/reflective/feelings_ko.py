@@ -57,7 +57,7 @@ FEELINGS: tuple[Feeling, ...] = (
         True,
         "마음이 많이 아프시군요.",
         (
-            "마음이 많이 아프셨겠어요.",
+            "그럴 때는 참지 않으셔도 돼요.",
             "울고 싶을 때는 우셔도 돼요.",
             "그 마음을 제가 다 헤아릴 수는 없지만 듣고 있어요.",
         ),
@@ -71,7 +71,11 @@ FEELINGS: tuple[Feeling, ...] = (
         r"속상|다죽었|다망|망쳤|허탕|섭섭|서운|억울|야속|괘씸|화(?:가|를)?(?:나|났|냈)|분하|얄미|미워|밉",
         True,
         "많이 속상하셨군요.",
-        ("많이 서운하셨겠어요.", "그런 일이 있으면 마음이 상하지요.", "속에 담아 두지 않고 말씀해 주셔서 좋아요."),
+        (
+            "그럴 때는 누구라도 서운하지요.",
+            "그런 일이 있으면 마음이 상하지요.",
+            "속에 담아 두지 않고 말씀해 주셔서 좋아요.",
+        ),
         (
             "어떤 점이 가장 마음에 걸리셨어요?",
             "그때 듣고 싶은 말은 무엇이었어요?",
@@ -82,7 +86,7 @@ FEELINGS: tuple[Feeling, ...] = (
         r"무서[워웠운우]|무섭|두려[워웠운]|두렵|겁(?:이|도)?(?:나|났)|불안|떨(?:려|렸|리)",
         True,
         "많이 무서우셨군요.",
-        ("얼마나 무서우셨어요.", "겁이 나는 것은 당연한 마음이에요.", "지금은 제가 듣고 있으니 천천히 말씀하세요."),
+        ("가슴이 철렁하셨겠어요.", "겁이 나는 것은 당연한 마음이에요.", "지금은 제가 듣고 있으니 천천히 말씀하세요."),
         (
             "그럴 때 누가 곁에 있으면 마음이 놓이세요?",
             "무엇이 가장 마음에 걸리세요?",
@@ -101,7 +105,7 @@ FEELINGS: tuple[Feeling, ...] = (
         ),
     ),
     Feeling(
-        r"힘들|힘드|고생|고되|고단|지[쳐쳤친]|버거|고달|괴로[워웠운]|괴롭|죽겠",
+        r"힘들|힘드|고생(?!각)|고되|고단|지[쳐쳤친]|버거|고달|괴로[워웠운]|괴롭|죽겠",
         True,
         "많이 힘드셨군요.",
         ("참 애쓰셨어요.", "그 고단함을 말씀해 주셔서 고마워요.", "얼마나 힘드셨을지 제가 다 알 수는 없어요."),
@@ -180,7 +184,7 @@ FEELINGS: tuple[Feeling, ...] = (
         r"자랑스|뿌듯|기특|대견|합격|상을받|일등|칭찬|보람|장하",
         False,
         "참 뿌듯하셨군요.",
-        ("얼마나 뿌듯하셨어요.", "듣는 저도 어깨가 으쓱해져요."),
+        ("참 장한 일이에요.", "듣는 저도 어깨가 으쓱해져요."),
         (
             "그 소식을 가장 먼저 누구에게 알리고 싶으셨어요?",
             "지금까지 가장 자랑스러웠던 일은 무엇이에요?",
@@ -190,7 +194,7 @@ FEELINGS: tuple[Feeling, ...] = (
         r"기쁘|기뻐|기뻤|행복|즐거[워웠운]|즐겁|신[나났]|재[미밌](?:있|나|었|어)|반가[워웠]|반갑|기분(?:이|은|도)?(?:참|아주|정말)?좋|설[레렜렌]|흐뭇|좋(?:았|더라|지뭐|구나)",
         False,
         "참 좋으셨군요.",
-        ("얼마나 좋으셨어요.", "말씀만 들어도 저까지 기분이 좋아져요.", "그 기쁨이 여기까지 전해져요."),
+        ("좋은 일은 나눌수록 커지지요.", "말씀만 들어도 저까지 기분이 좋아져요.", "그 기쁨이 여기까지 전해져요."),
         (
             "그 순간을 누구와 함께하셨어요?",
             "예전에도 그렇게 기쁜 날이 있으셨어요?",
@@ -230,15 +234,32 @@ GRIEF_QUESTIONS_YOUNG = (
 )
 
 
-def feeling_in(squeezed: str) -> Feeling | None:
-    """The feeling named last in the text without spaces; a denied one does not count, nor does a price that frightens."""
+def squeeze(text: str) -> tuple[str, frozenset[int]]:
+    """The letters of `text`, and where its words begin among them."""
+    words = ["".join(re.findall(r"[가-힣a-zA-Z]", word)) for word in text.split()]
+    starts, at = set(), 0
+    for word in words:
+        starts.add(at)
+        at += len(word)
+    return "".join(words), frozenset(starts)
+
+
+def names(pattern: str, text: str) -> re.Match[str] | None:
+    """Where `pattern` first matches at the start of a word, whatever spaces follow."""
+    squeezed, starts = squeeze(text)
+    return next((match for match in re.finditer(pattern, squeezed) if match.start() in starts), None)
+
+
+def feeling_in(text: str) -> Feeling | None:
+    """The feeling named last in `text`; a denied one does not count, nor does a price that frightens."""
+    squeezed, starts = squeeze(text)
     found: list[tuple[int, int, Feeling]] = []
     for feeling in FEELINGS:
         for match in re.finditer(feeling.pattern, squeezed):
             denied = re.match(rf"[가-힣]?{_NOT}", squeezed[match.end() :]) or (
                 squeezed[: match.start()].endswith("안") and not feeling.heavy
             )
-            if not denied and not _is_price(match, squeezed):
+            if match.start() in starts and not denied and not _is_price(match, squeezed):
                 found.append((match.end(), -match.start(), feeling))
     if not found:
         return None

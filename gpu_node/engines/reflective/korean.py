@@ -101,8 +101,8 @@ def _to_events(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | N
 def _earlier_topic(request: ReplyRequest) -> str:
     """What the person spoke of last, as the listener says it."""
     for line in reversed(request.context.history):
-        if line.role == "user" and (focus := understand(line.text).focus):
-            return str(focus.display)
+        if line.role == "user" and (spoken_of := understand(line.text).topics):
+            return str(spoken_of[0].display)
     return ""
 
 
@@ -110,7 +110,7 @@ def _earlier_topic(request: ReplyRequest) -> str:
 
 
 def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
-    feeling = feelings.feeling_in(heard.squeezed)
+    feeling = feelings.feeling_in(heard.text)
     focus = _focus(heard)
     if _is_noise(heard) or (focus is None and heard.statement is None and feeling is None and not heard.about_past):
         is_long = heard.words >= 5 and not _is_noise(heard)
@@ -118,9 +118,9 @@ def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
     if heard.ending in (Ending.ASKS, Ending.BIDS):
         return _to_request(heard, focus, chooser)
     lost = next((mention for mention in heard.mentions if mention.is_person or mention.topic is Topic.ANIMAL), None)
-    if lost is not None and re.search(feelings.GRIEF, heard.squeezed):
+    if lost is not None and feelings.names(feelings.GRIEF, heard.text):
         return _to_grief(lost, chooser)
-    if lost is not None and lost.is_person and re.search(feelings.PARTING, heard.squeezed):
+    if lost is not None and lost.is_person and feelings.names(feelings.PARTING, heard.text):
         return _to_parting(heard, lost, chooser)
     opening = _opening(heard, focus, feeling, chooser)
     comment = _comment(request, heard, focus, feeling, chooser)
@@ -130,12 +130,13 @@ def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
 
 def _focus(heard: Heard) -> Mention | None:
     """What to speak of: a noun of the statement that is given back, else the likeliest of all, else a guess."""
-    if heard.focus is None:
+    if not heard.topics:
         return heard.guesses[0] if heard.guesses else None
-    if heard.statement is not None and _is_given_back(heard.statement, heard.focus):
+    likeliest = heard.topics[0]
+    if heard.statement is not None and _is_given_back(heard.statement, likeliest):
         inside = {str(mention.display) for mention in heard.statement.mentions}
-        return next((mention for mention in heard.mentions if str(mention.display) in inside), heard.focus)
-    return heard.focus
+        return next((mention for mention in heard.topics if str(mention.display) in inside), likeliest)
+    return likeliest
 
 
 def _is_given_back(statement: Statement, focus: Mention | None) -> bool:
@@ -229,7 +230,8 @@ def _comment(
 def _question(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
     if heard.ending is Ending.OPEN and heard.statement is None:
         return chooser.pick(topics.GO_ON)
-    if feeling is not None and (feeling.heavy or focus is None or chooser.chance("feeling", 2)):
+    of_body = focus is not None and focus.topic is Topic.BODY
+    if feeling is not None and (feeling.heavy or focus is None or of_body or chooser.chance("feeling", 2)):
         return chooser.pick(feeling.questions)
     if focus is None:
         talk = topics.TALK[Topic.OTHER]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from gpu_node.hangul import decompose, is_hangul
+
 
 class Ending(StrEnum):
     TELLS = "tells"
@@ -34,6 +36,11 @@ _OPEN = re.compile(
 )
 
 
+def _is_wondering(bare: str) -> bool:
+    """-ㄹ까, asked of nobody (어떤 고향을 만들어 줄까); -까요 is asked of somebody."""
+    return len(bare) > 1 and bare.endswith("까") and is_hangul(bare[-2]) and decompose(bare[-2])[2] == "ㄹ"
+
+
 def classify(text: str) -> Ending:
     """What `text` does by its last sentence."""
     sentences = [part for part in re.split(r"(?<=[.!?…])\s+", text.strip()) if part]
@@ -43,7 +50,9 @@ def classify(text: str) -> Ending:
     squeezed = re.sub(r"[\s.,!…~\"']+", "", last)
     bare = squeezed.rstrip("?")
     asked = last.rstrip("\"' ").endswith("?")
-    if _WONDERS.search(bare) and not re.search(r"(?:하|했|이|왔|갔|봤|있|없|좋|많)더라$", bare):
+    if (_WONDERS.search(bare) or _is_wondering(bare)) and not re.search(
+        r"(?:하|했|이|왔|갔|봤|있|없|좋|많)더라$", bare
+    ):
         return Ending.WONDERS
     if _BIDS.search(bare):
         return Ending.BIDS

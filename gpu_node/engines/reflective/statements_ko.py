@@ -95,6 +95,8 @@ class _Clause:
     mentions: tuple[Mention, ...] = ()
     subject: Mention | None = None
     speaker: bool = False
+    to_speaker: bool = False
+    """Something in it was done to the speaker, so somebody else did it."""
     anchored: bool = False
     """Something in it can be recognised: a noun, a place, a word that is clearly an object."""
 
@@ -181,8 +183,11 @@ def _gather(words: list[str], verb: Verb, commas: frozenset[int], text: str) -> 
             break
         if word in POSSESSIVE:
             continue
+        if TO_SPEAKER.match(word):
+            clause = replace(clause, to_speaker=True)
+            continue
         if word in clause_links() and not (known_noun(word, text) and not clause.words):
-            if clause.subject is not None or not clause.words:
+            if clause.subject is not None:
                 break
             whole = clause
             clause = replace(clause, words=(word, *clause.words))
@@ -211,8 +216,6 @@ def _with(clause: _Clause, word: str, at: int, verb: Verb, text: str) -> _Clause
         return replace(clause, words=(PLACES[word], *clause.words), anchored=True)
     if word in ADVERBS or TIMES.match(word) or word in NUMBERS or word in COUNTERS:
         return replace(clause, words=(word, *clause.words))
-    if TO_SPEAKER.match(word):
-        return None
     found = known_noun(word, text)
     if found is not None:
         return _with_noun(clause, at, *found)
@@ -258,6 +261,8 @@ def _with_particle(mention: Mention) -> str:
 
 def _is_worth_telling(clause: _Clause, predicate: _Predicate) -> bool:
     verb = predicate.verb
+    if verb.stem == "모르" or (clause.to_speaker and not (clause.subject is not None and clause.subject.is_person)):
+        return False
     if verb.stem in EMPTY_HADA and not clause.mentions:
         return False
     if clause.anchored or verb.kind is Kind.FEELING or verb.stem in _SELF_STATES:

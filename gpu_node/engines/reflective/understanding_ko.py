@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from gpu_node.engines.reflective.korean_endings import Ending, classify
-from gpu_node.engines.reflective.nouns import Entry, Topic, known_noun
+from gpu_node.engines.reflective.nouns import BODY_PARTS, Entry, Topic, known_noun
 from gpu_node.engines.reflective.numerals import spell_numbers
 from gpu_node.engines.reflective.particles import Noun, has_coda
 from gpu_node.engines.reflective.statements_ko import Mention, Statement, last_statement
@@ -38,10 +38,11 @@ class Heard:
     words: int
 
     @property
-    def focus(self) -> Mention | None:
-        """The noun that the utterance is most likely about."""
-        concrete = [mention for mention in self.mentions if mention.noun not in _VAGUE_NOUNS]
-        return concrete[0] if concrete else None
+    def topics(self) -> tuple[Mention, ...]:
+        """The mentions that an utterance can be about, the likeliest first."""
+        hurts = _HURTS.search(self.squeezed) is not None
+        vague = _VAGUE_NOUNS if hurts else _VAGUE_NOUNS | BODY_PARTS
+        return tuple(mention for mention in self.mentions if mention.noun not in vague)
 
 
 _PAST_TIMES = re.compile(
@@ -52,6 +53,10 @@ _FILLERS = re.compile(
 )
 _VAGUE_NOUNS = frozenset("생각 마음 기억 기분 눈치 화 걱정 근심".split())
 """What people have rather than what they talk about."""
+_HURTS = re.compile(
+    r"아[파프팠픈]|쑤[시셔셨]|저[려렸리]|결[리려]|불편|다[쳐쳤치]|안좋|나빠|침침|안[보들][이여리려]|부[었어]|삐[었끗]|수술"
+    r"|고[프파팠]|시[리려큰]|뻐근|힘들|부러"
+)
 
 
 def understand(text: str) -> Heard:
@@ -102,7 +107,7 @@ def _is_final(word: str) -> bool:
 # --- nouns -----------------------------------------------------------------------------------------------------------
 
 _WEIGHT = {
-    Topic.MIND: -4.0, Topic.AGE: -2.0, Topic.HOUSE: -2.0, Topic.WEATHER: -1.5, Topic.MONEY: -1.0, Topic.PHONE: -1.0,
+    Topic.MIND: -4.0, Topic.AGE: -2.0, Topic.HOUSE: -2.0, Topic.WEATHER: -1.5, Topic.PHONE: -1.0,
     Topic.READING: -1.0,
 }  # fmt: skip
 _CENTRAL = frozenset(("을", "를", "이", "가", "께서", "한테", "에서", "은", "는"))
@@ -145,6 +150,9 @@ _SURENESS = {
     "를": 5, "에서": 4, "에서는": 4, "에서도": 4, "에게": 4, "한테": 4, "을": 3, "까지": 3, "부터": 3, "이라는": 3, "라는": 2,
     "의": 2, "가": 2, "에": 2, "와": 1, "으로": 1, "이": 1,
 }  # fmt: skip
+_NUMBER = re.compile(
+    r"^[영일이삼사오육칠팔구십백천만억점]+(?:년|일|월|세기|분|원|도|명|호|퍼센트|킬로|학년|년도|개조)?$"
+)
 _BY_CODA = {"을": True, "이": True, "를": False, "가": False, "와": False}
 
 
@@ -158,7 +166,14 @@ def _guesses(words: list[str], mentions: list[Mention]) -> tuple[Mention, ...]:
         noun, particle = match[1], match[2]
         fits = particle not in _BY_CODA or has_coda(noun) == _BY_CODA[particle]
         doubled = particle == "이" and len(noun) == 2 and noun[0] == noun[1]
-        if not fits or doubled or VERBISH.search(noun) or final_verb(noun) or final_verb(noun + "다"):
+        if (
+            not fits
+            or doubled
+            or _NUMBER.match(noun)
+            or VERBISH.search(noun)
+            or final_verb(noun)
+            or final_verb(noun + "다")
+        ):
             continue
         found.append((_SURENESS[particle] * 10 + at, Mention(noun, Noun(noun), Topic.OTHER, particle, at)))
     return tuple(mention for _, mention in sorted(found, key=lambda item: -item[0]))

@@ -35,7 +35,7 @@ _ACTS = """
 메 짊어지 싸 풀 묶 꿰매 뜨 짜 바르:르 자르:르 깎 찍 틀 나누 믿 넘어지 다치 키워내 먹이 재우 입히 맞 걸리 얻 물려받 굶 헤매 숨 숨기 지키
 보살피 돌보 모시 섬기 챙기 물리치 이기 쫓기 건너 넘 오르:르 모이 모여살 시집가 시집오 장가가 장가들 이사가 이사오 놀러가 놀러오 다투 화내 혼나
 맡 맡기 빠지 들르 쐬 쬐 즐기 누리 겪 남기 꾸 피우 끊 마치 그만두 옮기 들여다보 떠올리 되돌아보 돌아다니 뛰어놀 부러지 삐 데이 신나 치 걸어다니 뛰어다니 넘기 물 신기 골라오 차리 쑤 빻 찧 까 줍:ㅂ 긷:ㄷ 묻:ㄷ 싣:ㄷ 깨 깨닫:ㄷ 붙이 뽑 밀 당기 끌
-시키 들려주 알려주 빌 외우 익히 이루 꾸미 채우 세우 달래 안아주 맛보 들이 가지 물어보 알아보 지나가 지나오 걸어오 걸어가 뛰어가 뛰어오 날리 튕기 켜놓 앓
+시키 들려주 알려주 빌 외우 익히 이루 꾸미 채우 세우 달래 안아주 맛보 들이 가지 물어보 알아보 지나가 지나오 걸어오 걸어가 뛰어가 뛰어오 날리 튕기 켜놓 앓 감
 있=계시
 """.split()
 _EVENTS = """
@@ -74,7 +74,7 @@ def _parse(entries: list[str], kind: Kind) -> list[Verb]:
 
 _BY_KIND = ((_ACTS, Kind.ACT), (_FEELINGS, Kind.FEELING), (_STATES, Kind.STATE), (_EVENTS, Kind.EVENT))
 HADA = Verb("하", Kind.ACT)
-ONE_SYLLABLE = frozenset("말 절 일 정 원 구 통 합 답 망 변 전".split())
+ONE_SYLLABLE = frozenset("말 절 일 정 원 구 통 합 답 망 변 전 잘 못".split())
 """One-syllable nouns that make verbs with 하다; other lone syllables before it are mishearings."""
 VERBS: tuple[Verb, ...] = tuple(verb for entries, kind in _BY_KIND for verb in _parse(entries, kind))
 
@@ -208,12 +208,18 @@ def _known_compound(word: str) -> Final | None:
     return None
 
 
+_NO_LEAD = frozenset(
+    "있 보 말하 알 모르 살 지내 자라 크 걸리 다치 넘어지 잊 믿 낳 싸우 태어나 헤어지 잃어버리 떠들 참 빠지 혼나".split()
+)
+"""Verbs whose clause gives a reason (딸이 미국에 살아서 …): what follows may have another subject."""
+
+
 @cache
 def clause_links() -> frozenset[str]:
     """Forms of what people do that lead into the next verb with the same subject: 잡고, 캐서, 일하다가, 사느라고."""
     links = set()
     for verb in (*VERBS, HADA):
-        if verb.kind is Kind.ACT and verb.stem not in ("있", "보", "말하", "지", "이"):
+        if verb.kind is Kind.ACT and verb.stem not in _NO_LEAD:
             base = infinitive(verb)
             links |= {verb.stem + "고", base + "서", verb.stem + "다가", open_stem(verb) + "면서"}
             links |= {before_n(verb) + "느라고", before_n(verb) + "느라", base + "가지고"}
