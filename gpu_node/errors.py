@@ -1,6 +1,7 @@
 """The exceptions of this package.
 
 NodeError
+├── BadSettings           the environment holds a value that cannot be
 ├── WeightsMissing        a model's files are nowhere to be found, or are not what they should be
 ├── UnsupportedLanguage   an engine was asked for a language it does not speak
 └── EngineError           an engine broke while working
@@ -17,6 +18,12 @@ class NodeError(Exception):
     """Root of the package's exceptions; `code` is stable."""
 
     code = "node_error"
+
+
+class BadSettings(NodeError):
+    """One sentence for each value that cannot be."""
+
+    code = "bad_settings"
 
 
 class WeightsMissing(NodeError):

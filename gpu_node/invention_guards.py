@@ -83,8 +83,8 @@ POLITE = frozenset(
     normalized(phrase).replace(" ", "")
     for phrase in """
     감사합니다 / 고맙습니다 / 네 감사합니다 / 대단히 감사합니다 / 수고하셨습니다 / 수고하셨어요 / 안녕하세요
-    / 안녕히 계세요 / 안녕히 가세요 / 안녕 / 다음에 만나요 / 다음 시간에 만나요 / 다음 시간에 뵙겠습니다 / 여러분 / 이상입니다 / 아멘
-    / 박수 / 음악 / 웃음 / 한숨 / 뉴스 / 기자입니다
+    / 안녕히 계세요 / 안녕히 가세요 / 안녕 / 다음에 만나요 / 다음 시간에 만나요
+    / 다음 시간에 뵙겠습니다 / 여러분 / 이상입니다 / 아멘 / 박수 / 음악 / 웃음 / 한숨 / 뉴스 / 기자입니다
     / Thank you / Thank you very much / Thank you for listening / Thanks / See you next time / Bye / Bye bye / Goodbye
     / You / Okay / So / Amen / The end / Applause / Music / Laughter / Silence
     """.split("/")

@@ -12,7 +12,7 @@ The deliveries of the bus are synchronous and only take note; the work is done b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,7 +63,10 @@ class Engines:
 class TurnPipeline:
     """Runs one claimed turn to its end."""
 
-    def __init__(self, claimed: ClaimedTurn, engines: Engines, node: str) -> None:
+    def __init__(
+        self, claimed: ClaimedTurn, engines: Engines, node: str, on_resting: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_resting` is called whenever `resting` changes."""
         self._claimed = claimed
         self._engines = engines
         self._node = node
@@ -75,6 +78,9 @@ class TurnPipeline:
         self._lost: StreamingError | None = None
         self._changed = asyncio.Event()
         self._replying: asyncio.Task[None] | None = None
+        self._on_resting = on_resting
+        self.resting = False
+        """The reply is made and the person is listening: the turn is held, but wants no engine."""
         self.name = f"{claimed.session[:8]}:{claimed.turn}"
 
     async def run(self) -> None:
@@ -114,6 +120,7 @@ class TurnPipeline:
                     if message.text is None:
                         self._ear = self._make_ear(message.language)
                 case AudioBatch() if self._ear:
+                    self._rest(False)
                     self._ear.add(message.first_sample, message.pcm)
                 case SpeechPaused() if self._ear:
                     self._ear.paused(message.sample)
@@ -128,6 +135,11 @@ class TurnPipeline:
                 case _:
                     log.warning("unexpected_message", kind=type(message).__name__)
         self._changed.set()
+
+    def _rest(self, resting: bool) -> None:
+        if resting != self.resting:
+            self.resting = resting
+            self._on_resting()
 
     def _on_lost(self, error: StreamingError) -> None:
         self._lost = error
@@ -152,10 +164,15 @@ class TurnPipeline:
             if start is not None and start.attempt > max(answering, self._cancelled_attempt):
                 await self._stop_reply()
                 answering = start.attempt
+                self._rest(False)
                 self._replying = asyncio.create_task(self._reply(start), name=f"reply:{self.name}:{start.attempt}")
             await self._next_change()
 
     async def _reply(self, start: StartReply) -> None:
+        await self._answer(start)
+        self._rest(True)
+
+    async def _answer(self, start: StartReply) -> None:
         assert self._opened is not None, "a reply was asked for before the turn was opened"
         transcript = self._opened.text
         if transcript is None:

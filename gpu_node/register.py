@@ -53,7 +53,8 @@ def check(reply: str, language: Language) -> tuple[Fault, ...]:
 
 def split(reply: str) -> list[str]:
     """The sentences of a finished reply, their marks included."""
-    return [part for part in re.split(r"(?<=[.!?…])[\"')\]]*\s+", reply.strip()) if re.search(r"\w", part)]
+    pieces = re.split(r"(?<=[.!?…])(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bMrs\.)[\"')\]]*\s+", reply.strip())
+    return [piece for piece in pieces if re.search(r"\w", piece)]
 
 
 def syllables(text: str) -> int:
@@ -89,7 +90,10 @@ def _unspeakable(reply: str) -> list[Fault]:
 _POLITE = re.compile(r"(?:요|니다|니까|시오|죠)[.!?…\"')]*$")
 _INTERJECTION = re.compile(r"^(?:멍|네|예|아|어머나|아이고|저런)[.!…]*$")
 _BANMAL = re.compile(
-    r"(?:^|\s)(?:너|네가|니가|너는|넌|너의|너를|너도|당신|당신은|당신이|자네|얘|얘야|야)(?=[\s,.!?]|$)|(?:^|\s)그래,|[가-힣]아,|[가-힣]{2,}야,"
+    (
+        r"(?:^|\s)(?:너|네가|니가|너는|넌|너의|너를|너도|당신|당신은|당신이|자네|얘|얘야|야)(?=[\s,.!?]|$)"
+        r"|(?:^|\s)그래,|[가-힣]아,|[가-힣]{2,}야,"
+    )
 )
 _THINGS = (
     "커피|김치|날씨|비|눈|꽃|사진|음식|밥|국|반찬|과일|떡|약|책|노래|전화|문|불|물|차|버스|기차|집|방|마당|돈|값|옷|신발|가격|배추|고추"
@@ -122,7 +126,8 @@ def _korean(reply: str, sentences: list[str]) -> list[Fault]:
 # --- English ---------------------------------------------------------------------------------------------------------
 
 _ELDERSPEAK_EN = re.compile(
-    r"\b(?:sweetie|sweetheart|honey|dearie|deary|young (?:lady|man)|good (?:girl|boy)|(?:are|did|have|shall) we (?:feeling|had|have our)"
+    r"\b(?:sweetie|sweetheart|honey|dearie|deary|young (?:lady|man)|good (?:girl|boy)|(?:are|did|have"
+    r"|shall) we (?:feeling|had|have our)"
     r"|potty|tummy|for your age)\b",
     re.IGNORECASE,
 )

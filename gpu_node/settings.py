@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gpu_node.engines.specification import parse_engines, parse_voices
-from gpu_node.errors import NodeError
+from gpu_node.errors import BadSettings
 
 Mode = Literal["embedded", "local", "cloud"]
 TextList = Annotated[tuple[str, ...], NoDecode]
@@ -25,12 +25,6 @@ TextList = Annotated[tuple[str, ...], NoDecode]
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-class BadSettings(NodeError):
-    """The environment holds a value that cannot be; the text is one sentence for each."""
-
-    code = "bad_settings"
 
 
 def _node_name() -> str:
@@ -75,7 +69,7 @@ class NodeSettings(BaseSettings):
         description="Redis servers, comma-separated `redis://`, `rediss://` or `unix://`",
     )
     bus_key: SecretStr | None = Field(default=None, description="key that encrypts audio on the bus")
-    node_slots: int = Field(default=1, ge=1, le=256, description="turns served at the same time")
+    node_slots: int = Field(default=4, ge=1, le=256, description="turns served at the same time")
     lease_ms: int = Field(
         default=2_000, ge=500, le=120_000, description="a turn without progress for this long is lost"
     )

@@ -21,8 +21,10 @@ _MAX_WORD = 200
 
 _PARTICLE_AFTER_LINK = r"(?:에서|에게|으로|까지|부터|[을를이가은는에의로도])?(?![가-힣])"
 _STAGE_WORDS = (
-    r"웃음|웃으며|웃으면서|미소|미소\s*지으며|한숨|침묵|박수|잠시\s*(?:멈춤|침묵|후)?|멈춤|눈물|끄덕|꼬리[^)\]]*|귀를[^)\]]*|멍멍"
-    r"|laugh(?:s|ing|ter)?|smil(?:es|ing|e)|chuckl(?:es|ing|e)|sigh(?:s|ing)?|paus(?:es|ing|e)|nod(?:s|ding)?|bark(?:s|ing)?"
+    r"웃음|웃으며|웃으면서|미소|미소\s*지으며|한숨|침묵|박수|잠시\s*(?:멈춤|침묵|후)?|멈춤|눈물|끄덕"
+    r"|꼬리[^)\]]*|귀를[^)\]]*|멍멍"
+    r"|laugh(?:s|ing|ter)?|smil(?:es|ing|e)|chuckl(?:es|ing|e)|sigh(?:s|ing)?|paus(?:es|ing|e)|nod(?:s"
+    r"|ding)?|bark(?:s|ing)?"
     r"|wag[^)\]]*|applause|silence|giggl(?:es|ing|e)|whisper(?:s|ing)?|soft(?:ly)?|warm(?:ly)?|gent(?:ly|le)"
 )
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)

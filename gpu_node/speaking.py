@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from gpu_node.engines import LanguageModel, ReplyRequest, Samples, TextToSpeech
@@ -87,12 +88,13 @@ class Mouth:
         """Tokens to sentences. Always ends the queue; an LlmError after a whole sentence loses only what would have followed."""
         cutter = SentenceCutter(request.context.language)
         try:
-            async for token in self._llm.stream(request):
-                progress.mark("first_token")
-                progress.source = token.source
-                for sentence in cutter.feed(token.text):
-                    progress.mark("first_sentence")
-                    await written.put(sentence)
+            async with aclosing(self._llm.stream(request)) as tokens:
+                async for token in tokens:
+                    progress.mark("first_token")
+                    progress.source = token.source
+                    for sentence in cutter.feed(token.text):
+                        progress.mark("first_sentence")
+                        await written.put(sentence)
             for sentence in cutter.finish():
                 progress.mark("first_sentence")
                 await written.put(sentence)

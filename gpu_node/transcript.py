@@ -53,7 +53,7 @@ LONGEST_GAP_SAMPLES = ms_to_samples(600)
 QUIET = 2
 """Amplitude (of 32768) of what fills a gap."""
 
-EDITS_PER_SECOND = 2.0
+EDITS_PER_SECOND = 1.0
 """What a second between where a word should end and where it does is worth, in letters, when passes disagree."""
 
 SAME_PLACE_SAMPLES = ms_to_samples(250)

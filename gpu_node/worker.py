@@ -23,6 +23,10 @@ MAX_DELIVERIES = 3
 """A turn that took its node down so often is given up, with an apology, rather than be allowed to take down the rest."""
 
 
+MAX_HELD = 8
+"""Turns held for each slot, those included whose person only listens to the reply."""
+
+
 class Worker:
     """Claims and runs turns until it is told to drain."""
 
@@ -46,6 +50,7 @@ class Worker:
         self._engine_stall_ms = engine_stall_ms
         self._drain_seconds = drain_seconds
         self._turns: dict[asyncio.Task[None], ClaimedTurn] = {}
+        self._pipelines: dict[str, TurnPipeline] = {}
         self._draining = asyncio.Event()
         self._slot_freed = asyncio.Event()
 
@@ -77,7 +82,7 @@ class Worker:
 
     async def _claim_turns(self) -> None:
         while not self._draining.is_set():
-            free = self._slots - len(self._turns)
+            free = min(self._slots - self._busy, MAX_HELD * self._slots - len(self._turns))
             if free <= 0:
                 self._slot_freed.clear()
                 await self._slot_freed.wait()
@@ -88,7 +93,8 @@ class Worker:
                 task.add_done_callback(self._forget)
 
     async def _serve(self, claimed: ClaimedTurn) -> None:
-        pipeline = TurnPipeline(claimed, self._engines, self._name)
+        pipeline = TurnPipeline(claimed, self._engines, self._name, self._slot_changed)
+        self._pipelines[claimed.offer_id] = pipeline
         log.info("turn_claimed", turn=pipeline.name, lease=claimed.lease, delivery=claimed.delivery)
         try:
             if claimed.delivery > MAX_DELIVERIES:
@@ -108,9 +114,18 @@ class Worker:
         await claimed.release()
         log.info("turn_released", turn=pipeline.name)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._turns.pop(task)
+    @property
+    def _busy(self) -> int:
+        """Turns that want an engine: those whose person only listens take no slot."""
+        return len(self._turns) - sum(pipeline.resting for pipeline in self._pipelines.values())
+
+    def _slot_changed(self) -> None:
         self._slot_freed.set()
+        self._claims.wake()  # it may be waiting for fewer offers than there are slots now
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._pipelines.pop(self._turns.pop(task).offer_id, None)
+        self._slot_changed()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("turn_not_released", task=task.get_name(), exc_info=error)
 

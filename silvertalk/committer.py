@@ -16,8 +16,8 @@ from typing import Self
 from silvertalk.backoff import Backoff
 from silvertalk.database import Database
 from silvertalk.errors import DatabaseAway, DatabaseRefused
-from streaming.logs import logger
 from silvertalk.metrics import COMMIT_BACKLOG, COMMIT_FAILURES, COMMIT_SECONDS, COMMITTED
+from streaming.logs import logger
 from streaming.messages import TurnRecord
 
 log = logger("committer")

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 from sqlalchemy import Table, case, event, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -30,10 +30,10 @@ from sqlalchemy.pool import NullPool
 
 from silvertalk.backoff import Backoff
 from silvertalk.errors import DatabaseAway, DatabaseRefused
-from streaming.logs import logger
 from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
 from silvertalk.models import ID_CHARACTERS, Session, Turn, clean
+from streaming.logs import logger
 from streaming.messages import TurnRecord
 
 log = logger("database")

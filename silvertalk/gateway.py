@@ -29,7 +29,6 @@ from silvertalk.errors import (
     translated,
 )
 from silvertalk.listening import VadService
-from streaming.logs import logger
 from silvertalk.microphone import Microphone
 from silvertalk.outbox import Outbox
 from silvertalk.reader import Reader, receive
@@ -39,6 +38,7 @@ from silvertalk.tickets import redeem_ticket
 from silvertalk.turn_life import TurnLife
 from streaming.bus import Bus, Journal
 from streaming.errors import ProtocolError
+from streaming.logs import logger
 from streaming.messages import SessionOpened, TurnRecord
 from streaming.protocol import (
     MICROPHONE_RATE,

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 import uvicorn
 
 from silvertalk.app import Parts, running
-from streaming.logs import logger
 from silvertalk.settings import Settings
 from streaming import notify
+from streaming.logs import logger
 
 log = logger("serving")
 

@@ -101,6 +101,9 @@ class Session:
 
     # --- what the microphone hears (silvertalk.microphone.Speaker) -----------------------------------------------------
 
+    # The microphone runs by itself: it may still be in an utterance whose turn has failed. What it says of that is let
+    # pass, and speech that goes on opens a turn of its own.
+
     def speech_started(self, start_sample: int) -> None:
         if self._floor is Floor.THINKING:
             self._go_on(start_sample)
@@ -112,20 +115,28 @@ class Session:
         self._outbox.tell(SpeechBegan(turn=self._number, sample=start_sample))
 
     def speech_paused(self, speech_end_sample: int) -> None:
-        self._move(Move.SPEECH_PAUSED)
-        self._current().send_up(SpeechPaused(sample=speech_end_sample))
+        if self._turn is not None and self._floor is Floor.USER:
+            self._move(Move.SPEECH_PAUSED)
+            self._turn.send_up(SpeechPaused(sample=speech_end_sample))
 
     def speech_resumed(self, start_sample: int) -> None:
+        if self._turn is None or self._floor is not Floor.PAUSED:
+            self.speech_started(start_sample)
+            return
         self._move(Move.SPEECH_RESUMED)
-        self._current().send_up(SpeechResumed(sample=start_sample))
+        self._turn.send_up(SpeechResumed(sample=start_sample))
 
     def speech_audio(self, batch: AudioBatch) -> None:
-        self._current().send_up(batch)
+        if self._turn is not None and self._floor is Floor.USER:
+            self._turn.send_up(batch)
 
     def utterance_ended(self, decision: EndpointDecision) -> None:
-        turn = self._current()
+        turn = self._turn
+        if turn is None or not allows(self._floor, Move.ENDPOINT):
+            return
         self._move(Move.ENDPOINT)
         turn.timings_ms["end_of_utterance_delay"] = decision.wait_ms
+        metrics.END_OF_UTTERANCE_DELAY_SECONDS.observe(decision.wait_ms / 1000)
         self._outbox.tell(
             TurnEnded(
                 turn=turn.number,

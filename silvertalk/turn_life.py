@@ -15,12 +15,12 @@ from typing import Protocol
 
 from silvertalk import metrics
 from silvertalk.errors import BusAway, NoNode, SilverTalkError, TurnLost
-from streaming.logs import logger
 from silvertalk.outbox import Outbox
 from silvertalk.settings import Settings
 from silvertalk.turn import Turn
 from streaming.bus import Turns
 from streaming.errors import BusError, BusUnavailable
+from streaming.logs import logger
 from streaming.messages import AnyMessage, Closed, TurnRecord
 
 log = logger("turn")
@@ -33,6 +33,8 @@ MERGE_SECONDS = 1.5
 """A turn closes no earlier than this after its reply began."""
 JOURNAL_SECONDS = 5.0
 """How long a closed turn waits for its place in the journal before it goes to the database without."""
+UNCLAIMED_SECONDS = 15.0
+"""A turn that no node has claimed so long after its endpoint is given up; the person was told much sooner."""
 ANSWER_SECONDS = 45.0
 """A reply that has not begun so long after the endpoint will not: longer than any engine's own deadline."""
 
@@ -108,27 +110,30 @@ class TurnLife:
         while not turn.over:
             if turn.playback_is_over:
                 conversation.playback_finished(turn)
-                break
-            patience = self._settings.turn_claim_ms if not turn.claimed_by else self._settings.lease_ms
-            try:
-                async with asyncio.timeout(self._playback_left(turn) or patience / 1000):
-                    await turn.moved.wait()
-                turn.moved.clear()
+                return
+            if await self._moved(turn):
                 continue
-            except TimeoutError:
-                pass
             if self._playback_left(turn) is not None:
                 turn.play_to(turn.sent_samples)
             elif self._waited_too_long(turn):
-                conversation.fail(turn, TurnLost("no reply"))
+                conversation.fail(turn, TurnLost("no reply") if turn.claimed_by else NoNode())
             elif not turn.claimed_by and await turn.handle.unclaimed():
-                if turn.asked_at is not None:
-                    conversation.fail(turn, NoNode())
-                elif not told:
-                    told = True
+                if not told:
                     conversation.tell_problem(NoNode(), turn.number)
+                told = True
             else:
                 await turn.handle.hint_reclaim()
+
+    async def _moved(self, turn: Turn) -> bool:
+        """Whether something happened before it was time to look after the turn."""
+        patience = self._settings.lease_ms if turn.claimed_by else self._settings.turn_claim_ms
+        try:
+            async with asyncio.timeout(self._playback_left(turn) or patience / 1000):
+                await turn.moved.wait()
+        except TimeoutError:
+            return False
+        turn.moved.clear()
+        return True
 
     def _playback_left(self, turn: Turn) -> float | None:
         """Seconds until the player must have finished; None while the reply is not complete."""
@@ -139,8 +144,10 @@ class TurnLife:
 
     def _waited_too_long(self, turn: Turn) -> bool:
         asked = turn.asked_at
-        silent = asked is not None and turn.first_audio_at is None
-        return silent and asyncio.get_running_loop().time() - (asked or 0) > ANSWER_SECONDS
+        if asked is None or turn.first_audio_at is not None:
+            return False
+        limit = ANSWER_SECONDS if turn.claimed_by else UNCLAIMED_SECONDS
+        return asyncio.get_running_loop().time() - asked > limit
 
     async def _close(self, turn: Turn, conversation: Conversation) -> None:
         """The record, as soon as it is known what was heard."""

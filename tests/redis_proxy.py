@@ -18,8 +18,8 @@ Fate = Literal["pass", "hold", "drop"]
 
 
 class RedisProxy:
-    """`requests` and `replies` say what happens to bytes in each direction from now on; `accepting` whether new connections
-    come through. `connections` counts those that did, `open` those that live."""
+    """Says of either direction what happens to its bytes from now on; `accepting` is whether new connections come
+    through. `connections` counts those that did, `open` those that live."""
 
     def __init__(self, path: Path, target: str) -> None:
         self.url = f"unix://{path}"
@@ -31,7 +31,7 @@ class RedisProxy:
         self._passing = {"requests": asyncio.Event(), "replies": asyncio.Event()}
         self._drop_after: dict[str, bytes] = {}
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         for event in self._passing.values():
             event.set()
 
@@ -73,7 +73,17 @@ class RedisProxy:
         else:
             self._passing[direction].set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer), name="proxy connection")
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def close(self) -> None:
+        self.cut()
+        if self._serving:
+            await asyncio.wait(self._serving)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self.accepting:
             writer.transport.abort()
             return
@@ -88,14 +98,12 @@ class RedisProxy:
             asyncio.create_task(self._pump(reader, to_redis[1], "requests"), name="proxy requests"),
             asyncio.create_task(self._pump(to_redis[0], writer, "replies"), name="proxy replies"),
         }
-        self._tasks |= pumps
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in pumps:
                 pump.cancel()
             await asyncio.wait(pumps)
-            self._tasks -= pumps
             self._writers -= {writer, to_redis[1]}
             for each in (writer, to_redis[1]):
                 each.transport.abort()
@@ -117,10 +125,10 @@ class RedisProxy:
 async def redis_proxy(target: str, path: Path) -> AsyncIterator[RedisProxy]:
     """A proxy on the unix socket `path` before the one at `target`, for as long as the block runs."""
     proxy = RedisProxy(path, target)
-    server = await asyncio.start_unix_server(proxy.serve, path)
+    server = await asyncio.start_unix_server(proxy.accept, path)
     try:
         yield proxy
     finally:
         server.close()
-        proxy.cut()
+        await proxy.close()
         await server.wait_closed()

@@ -39,8 +39,9 @@ async def hello(served: product.Product, guest: Guest | None = None, **fields: A
 @asynccontextmanager
 async def inside(served: product.Product) -> AsyncIterator[ClientConnection]:
     """A bare socket past its hello."""
+    said = await hello(served)  # before the socket, which takes a place of its own
     async with bare(served) as socket:
-        await socket.send(await hello(served))
+        await socket.send(said)
         assert json.loads(await socket.recv())["type"] == "ready"
         yield socket
 

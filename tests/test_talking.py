@@ -6,13 +6,15 @@ The engines are scripted where a model's speed would be the noise; `test_speakin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from gpu_node.engines import ReplyRequest, Samples, Token, Word
+from gpu_node.engines import Hypothesis, ReplyRequest, Samples, Token, Word
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
+from gpu_node.errors import EngineError
 from streaming.messages import Language
 from streaming.protocol import (
     FinalTranscript,
@@ -41,11 +43,12 @@ class RecordingLlm(ScriptedLlm):
         self.asked: list[ReplyRequest] = []
         self.cancelled = 0
 
-    async def stream(self, request: ReplyRequest) -> AsyncIterator[Token]:  # type: ignore[override]
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         self.asked.append(request)
         try:
-            async for token in super().stream(request):
-                yield token
+            async with aclosing(super().stream(request)) as tokens:
+                async for token in tokens:
+                    yield token
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise
@@ -218,7 +221,7 @@ class EchoingLlm:
     async def warm_up(self) -> None:
         return
 
-    async def stream(self, request: ReplyRequest) -> AsyncIterator[Token]:
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         for word in request.transcript.split():
             yield Token(word + " ", self.name)
 
@@ -248,19 +251,38 @@ async def test_nobody_hears_another_persons_words(valkey: Valkey, tmp_path: Path
         assert all(f"비밀{other}번" not in said for other in range(people) if other != number)
 
 
-async def test_a_turn_nobody_claims_is_told(valkey: Valkey, tmp_path: Path) -> None:
+async def test_a_turn_nobody_claims_is_told_and_answered_when_a_node_comes(valkey: Valkey, tmp_path: Path) -> None:
     chosen = product.settings(valkey.url, tmp_path, turn_claim_ms=300)
     async with product.gateway(chosen) as served:
         async with calling(served.url, microphone=False) as caller:
             await caller.client.say_text("거기 누구 있어요?")
             problem = await caller.wait_for(Problem)
-            done = await caller.wait_for(ReplyEnded)
             async with product.node(valkey.url):
-                await caller.client.say_text("이제는 있나요?")
-                committed = await caller.wait_for(TurnCommitted, turn=2)
+                committed = await caller.wait_for(TurnCommitted, turn=1)
     assert problem.code == "no_node" and problem.retryable and problem.turn == 1 and problem.message_ko
-    assert done.reason == "failed"
+    assert len(caller.all(Problem)) == 1
     assert committed.outcome == "answered"
+
+
+class DeafStt(ScriptedStt):
+    """Breaks at its first pass."""
+
+    def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
+        raise EngineError("the model is gone")
+        yield None
+
+
+async def test_a_turn_that_fails_while_the_person_speaks_costs_that_turn_alone(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with calling(served.url) as caller:
+            async with product.node(valkey.url, stt=DeafStt()):
+                await caller.say(vowels(3000))
+                problem = await caller.wait_for(Problem)
+            async with product.node(valkey.url, name="node-2"):
+                await caller.say(silence(1000) + vowels(1500, seed=5))
+                text = await caller.wait_for(SpokenText)
+    assert problem.code == "turn_lost" and problem.turn == 1
+    assert text.turn > 1
 
 
 async def test_received_samples_are_told(valkey: Valkey, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A real Valkey for tests, from the wheel, on a unix socket in a short path.
 
-`Valkey` may be killed and started again, with its data or without. `leaked_keys` names what a test left behind that would
-live for ever.
+`Valkey` may be killed and started again, with its data or without. `leaked_keys` names what a test left behind that
+would live for ever.
 """
 
 from __future__ import annotations
@@ -45,9 +45,49 @@ class Valkey:
         if self._server.is_running():
             self._server.terminate()
 
+    def execute(self, *command: str) -> Any:
+        """A command for which the client has no method."""
+        return self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+
     def flush(self) -> None:
         self.client.flushall()
         self.client.config_resetstat()
+
+    # --- looking at it -----------------------------------------------------------------------------------------------
+
+    def ids(self, stream: str) -> list[str]:
+        """The ids of the stream's entries."""
+        found: Any = self.client.xrange(stream)
+        return [bytes(entry_id).decode() for entry_id, _ in found]
+
+    def entries(self, stream: str) -> list[list[Any]]:
+        """The entries as they come over the wire: [id, [field, value, ...]]."""
+        found: Any = self.client.xrange(stream)
+        return [[entry_id, [part for pair in fields.items() for part in pair]] for entry_id, fields in found]
+
+    def length(self, stream: str) -> int:
+        found: Any = self.client.xlen(stream)
+        return int(found)
+
+    def ttl_ms(self, key: str) -> int:
+        """-1 for a key that lives for ever, -2 for none."""
+        found: Any = self.client.pttl(key)
+        return int(found)
+
+    def pending(self, stream: str, group: str) -> list[tuple[str, int]]:
+        """(name of the consumer's process, deliveries) of every pending entry."""
+        rows: Any = self.client.xpending_range(stream, group, "-", "+", 1000)
+        return [(row["consumer"].decode().partition(".")[0], row["times_delivered"]) for row in rows]
+
+    def consumers(self, stream: str, group: str) -> list[str]:
+        """The names of the group's consumers' processes."""
+        rows: Any = self.client.xinfo_consumers(stream, group)
+        return [row["name"].decode().partition(".")[0] for row in rows]
+
+    def blocked_reads(self) -> int:
+        """Connections that wait in a blocking read."""
+        found: Any = self.client.info("clients")
+        return int(found["blocked_clients"])
 
     def calls(self) -> dict[str, int]:
         """How often each command was run since the last flush, readers' own INFO left out."""

@@ -8,7 +8,7 @@ what closes its upstream connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -99,7 +99,7 @@ class LanguageModel(Protocol):
 
     async def warm_up(self) -> None: ...
 
-    def stream(self, request: ReplyRequest) -> AsyncIterator[Token]:
+    def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         """Raises gpu_node.errors.LlmError subclasses, which say whether another engine may be tried."""
         ...
 

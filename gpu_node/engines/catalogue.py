@@ -17,8 +17,9 @@ from gpu_node.engines.chain import FallbackChain
 from gpu_node.engines.house_voice import HouseVoice
 from gpu_node.engines.specification import EngineSpec, parse_engines, parse_voices
 from gpu_node.engines.upstream import Deadlines
+from gpu_node.errors import BadSettings
 from gpu_node.pipeline import Engines
-from gpu_node.settings import BadSettings, NodeSettings
+from gpu_node.settings import NodeSettings
 from gpu_node.threads import EngineQueue
 from gpu_node.weights import Weights
 from streaming.messages import Language

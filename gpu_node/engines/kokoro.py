@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Kokoro:
         for _ in self.synthesize("It is good to hear your voice.", language="en", voice=DEFAULT_VOICE, speed=1.0):
             pass
 
-    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
+    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Generator[Samples]:
         """Yields one phrase after another, each with the pause that follows it, so that sentences may be joined.
 
         `speed` 1.0 is the voice's own pace, 0.9 suits older listeners; it is applied here and nowhere else. A voice
@@ -139,7 +139,7 @@ def phrases(phonemes: str) -> Iterator[Phrase]:
         held = f"{held} {body.strip()}".strip()
         if not held:
             continue
-        end = signs[:1]
+        end = signs[:1] or ","  # a clause cut off by our own sentence cutter goes on, as a comma does
         if end == "," and len(held) < MIN_TOKENS:
             held += end
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Piper:
         for _ in self.synthesize("It is good to hear your voice today.", language="en", voice="", speed=1.0):
             pass
 
-    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
+    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Generator[Samples]:
         """Yields one sentence after another with the pause that follows it. There is one voice; `voice` is ignored."""
         from piper import SynthesisConfig
 

@@ -86,6 +86,7 @@ class StreamWriter:
         self._doubtful = False
         """What stands at the top of the stream must be asked before anything is sent."""
         self._confirmed = last_sequence
+        """Redis has had everything up to here; 0 as long as nothing of ours is there."""
         self._connections = link.connections
         self._refusals = 0
         self._drained: list[asyncio.Future[None]] = []
@@ -289,7 +290,7 @@ class StreamWriter:
             return
         top = reply[0]
         term, sequence = entries.parse_id(entries.entry_id(top))
-        if (term, sequence) < (self.term, self._confirmed):
+        if self._confirmed and (term, sequence) < (self.term, self._confirmed):
             self._die(
                 StreamGone(f"{self.key} ends at {term}-{sequence}, though Redis had {self.term}-{self._confirmed}")
             )

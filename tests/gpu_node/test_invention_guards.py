@@ -118,7 +118,7 @@ def test_korean_in_an_english_conversation() -> None:
 
 
 def test_a_loop_after_good_words_costs_only_the_loop() -> None:
-    text = "어제는 손주가 와서 같이 시장에 갔는데 " + "그래서 " * 9
+    text = "어제는 손주가 와서 같이 시장에 갔는데 " + "그래서 " * 5
     assert reason(text) == ""
     assert [word.text for word in without_loops(words(text))][-2:] == ["갔는데", "그래서"]
 

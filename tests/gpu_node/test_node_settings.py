@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from gpu_node.engines.catalogue import build_engines, llm_chain, voices
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.engines.specification import EngineSpec, parse_engines, parse_voices
-from gpu_node.errors import NodeError, WeightsMissing
-from gpu_node.settings import BadSettings, NodeSettings
+from gpu_node.errors import BadSettings, NodeError, WeightsMissing
+from gpu_node.settings import NodeSettings
 from gpu_node.threads import EngineQueue
 from gpu_node.weights import Weights
 

@@ -12,7 +12,7 @@ from gpu_node.engines.reflective import topics_ko as topics
 from gpu_node.engines.reflective.choice import Chooser
 from gpu_node.engines.reflective.distress import ANSWERS, danger_in
 from gpu_node.engines.reflective.korean_endings import Ending
-from gpu_node.engines.reflective.nouns import Topic
+from gpu_node.engines.reflective.nouns import BODY_PARTS, Topic
 from gpu_node.engines.reflective.numerals import date_in_words, sino, spell_numbers, time_in_words
 from gpu_node.engines.reflective.particles import attach
 from gpu_node.engines.reflective.statements_ko import Mention, Statement
@@ -123,7 +123,7 @@ def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
     if lost is not None and lost.is_person and feelings.names(feelings.PARTING, heard.text):
         return _to_parting(heard, lost, chooser)
     opening = _opening(heard, focus, feeling, chooser)
-    comment = _comment(request, heard, focus, feeling, chooser)
+    comment = _comment(request, opening, focus, feeling, chooser)
     question = _question(heard, focus, feeling, chooser)
     return " ".join(part for part in (opening, comment, question) if part)
 
@@ -143,6 +143,8 @@ def _is_given_back(statement: Statement, focus: Mention | None) -> bool:
     """Whether `statement` carries the opening: it must not pass over the person whom the words were about."""
     if focus is None or str(focus.display) in statement.text:
         return True
+    if len(statement.stem) >= 4:
+        return True
     says_little = statement.stem in ("있", "없", "좋", "많")
     return bool(statement.mentions or len(statement.text) >= 9) and not (focus.is_person and says_little)
 
@@ -156,10 +158,12 @@ def _is_noise(heard: Heard) -> bool:
 
 def _to_grief(lost: Mention, chooser: Chooser) -> str:
     if lost.topic in (Topic.CHILD, Topic.GRANDCHILD, Topic.ANIMAL) or not lost.honoured:
-        opening = chooser.pick(feelings.GRIEF_OPENINGS_YOUNG, P=lost.display)
+        opening = chooser.pick(feelings.GRIEF_OPENINGS_CLOSE, P=lost.display)
         question = chooser.pick(feelings.GRIEF_QUESTIONS_YOUNG, P=lost.display)
     else:
-        opening = chooser.pick(feelings.GRIEF_OPENINGS, P=lost.display)
+        is_close = lost.topic in (Topic.SPOUSE, Topic.SIBLING)
+        options = feelings.GRIEF_OPENINGS_CLOSE if is_close else feelings.GRIEF_OPENINGS
+        opening = chooser.pick(options, P=lost.display)
         question = chooser.pick(feelings.GRIEF_QUESTIONS, P=lost.display)
     return f"{opening} {chooser.pick(feelings.GRIEF_COMMENTS)} {question}"
 
@@ -186,9 +190,10 @@ def _to_request(heard: Heard, focus: Mention | None, chooser: Chooser) -> str:
 
 def _opening(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
     statement = heard.statement
-    if statement is not None and " " not in statement.text and focus is not None and focus.is_person:
+    is_heavy = feeling is not None and feeling.heavy
+    if statement is not None and is_heavy and " " not in statement.text and focus is not None and focus.is_person:
         return _varied(f"{focus.display} 일로 {statement.text}", chooser)
-    if statement is not None and _is_given_back(statement, focus):
+    if statement is not None and ((is_heavy and not statement.mentions) or _is_given_back(statement, focus)):
         return _varied(statement.text, chooser)
     if focus is None:
         return feeling.opening if feeling is not None else chooser.pick(topics.PAST_OPENINGS)
@@ -198,8 +203,11 @@ def _opening(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | No
     if heard.words >= LONG and others:
         first, second = sorted((focus, others[0]), key=lambda mention: mention.at)
         return chooser.pick(topics.OPENINGS_TWO, M=first.display, N=second.display)
-    heavy = (feeling is not None and feeling.heavy) or focus.topic in _HEAVY_TOPICS
-    return chooser.pick(topics.OPENINGS_HEAVY if heavy else topics.OPENINGS, N=focus.display)
+    if is_heavy and focus.noun in BODY_PARTS:
+        return chooser.pick(topics.OPENINGS_HURT, N=focus.display)
+    is_grave = is_heavy or focus.topic in _HEAVY_TOPICS
+    options = topics.OPENINGS_GRAVE if is_grave else topics.OPENINGS
+    return chooser.pick(options + (topics.OPENINGS_PAST if heard.about_past else ()), N=focus.display)
 
 
 def _varied(told: str, chooser: Chooser) -> str:
@@ -210,7 +218,7 @@ def _varied(told: str, chooser: Chooser) -> str:
 
 
 def _comment(
-    request: ReplyRequest, heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser
+    request: ReplyRequest, opening: str, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser
 ) -> str:
     if feeling is not None:
         return chooser.pick(feeling.comments)
@@ -224,7 +232,9 @@ def _comment(
             return chooser.pick(topics.EARLIER_COMMENTS, N=focus.display)
     if focus.topic not in _HEAVY_TOPICS and chooser.chance("brief", 4):
         return ""
-    return chooser.pick(topics.TALK[focus.topic].comments, N=focus.display)
+    comments = topics.TALK[focus.topic].comments
+    fresh = [comment for comment in comments if "{N" not in comment or focus.display not in opening]
+    return chooser.pick(fresh or comments, N=focus.display)
 
 
 def _question(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:

@@ -40,9 +40,14 @@ _SELF_STATES = frozenset("힘들 바쁘 아프 배고프 배부르 춥 덥 고�
 _EXPERIENCED = frozenset("생각나 기억나 걱정되 떠오르".split())
 _BODILY = frozenset((Topic.BODY, Topic.MIND, Topic.SLEEP))
 _WISHES = re.compile(
-    r"^싶(?:어|어요|었어|었어요|습니다|다|네|네요|지|지요|은데|은데요|구먼|구나|더라고요?|었지|었지요|었는데|어유|어예)$"
+    (
+        r"^싶(?:어|어요|었어|었어요|습니다|다|네|네요|지|지요|은데|은데요|구먼|구나|더라고요?|었지|었지요"
+        r"|었는데|어유|어예)$"
+    )
 )
 _NEGATIONS = re.compile(r"^(?:않|못하|못했|못해)")
+_MANNER = re.compile(r"^[가-힣]{1,4}(?:하게|스럽게|롭게|없이)$")
+_NEVER_FIRST = frozenset("또 막 더 제일 가장 그냥 다 좀".split())
 _CLAUSE_FINAL = re.compile(r"(?:는데|은데|인데|지만|더니)요?$")
 
 
@@ -151,6 +156,8 @@ def _predicate(words: list[str]) -> _Predicate | None:
     if linked is not None and before.endswith("지") and _NEGATIONS.match(last):
         tense = Tense.PAST if last[:2] in ("못했", "않았") else Tense.PRESENT
         return _Predicate(linked, tense, negation="못하" if last[0] == "못" else "않", words=2)
+    if linked is not None and before.endswith("고") and last.startswith("그랬"):
+        return _Predicate(linked, Tense.PAST, words=2)
     if final is None or (final.tense is Tense.PLAN and final.verb.kind is not Kind.ACT):
         return None
     return _Predicate(final.verb, final.tense, final.reported, final.honours)
@@ -205,7 +212,7 @@ def _trimmed(clause: _Clause, whole: _Clause) -> _Clause:
     if clause.words and clause.words[0] in clause_links():
         return whole
     words = list(clause.words)
-    while words and (words[0] in COUNTERS or words[0] in ("또", "막", "더")):
+    while words and (words[0] in COUNTERS or words[0] in _NEVER_FIRST):
         words.pop(0)
     return replace(clause, words=tuple(words))
 
@@ -214,7 +221,7 @@ def _with(clause: _Clause, word: str, at: int, verb: Verb, text: str) -> _Clause
     """`clause` with `word` before it; None where it cannot belong there."""
     if word in PLACES:
         return replace(clause, words=(PLACES[word], *clause.words), anchored=True)
-    if word in ADVERBS or TIMES.match(word) or word in NUMBERS or word in COUNTERS:
+    if word in ADVERBS or _MANNER.match(word) or TIMES.match(word) or word in NUMBERS or word in COUNTERS:
         return replace(clause, words=(word, *clause.words))
     found = known_noun(word, text)
     if found is not None:
@@ -241,7 +248,7 @@ def _with_noun(clause: _Clause, at: int, noun: str, entry: Entry, particle: str)
 def _is_object(word: str) -> bool:
     """An unknown word whose particle says that it is an object or a place."""
     match = GUESS.match(word)
-    if match is None or match[2] not in ("를", "을", "에서", "에", "으로") or match[1] in EMPTY_NOUNS:
+    if match is None or match[2] not in ("를", "을", "에서", "에", "으로", "로") or match[1] in EMPTY_NOUNS:
         return False
     noun = match[1]
     fits = match[2] not in ("를", "을") or has_coda(noun) == (match[2] == "을")
@@ -292,8 +299,15 @@ def _is_honoured(clause: _Clause, predicate: _Predicate, words: list[str], text:
 
 
 def _is_other_subject(word: str, text: str) -> bool:
+    """Whether `word` is, or may be, somebody else as the subject or topic of the sentence."""
     found = known_noun(word, text)
-    return found is not None and found[1].honoured is not None and found[2] in ("이", "가", "께서", "은", "는")
+    if found is not None:
+        return found[1].honoured is not None and found[2] in ("이", "가", "께서", "은", "는")
+    match = GUESS.match(word)
+    if word in SPEAKER or TIMES.match(word) or match is None or match[2] not in ("이", "가", "은", "는"):
+        return False
+    is_noun = match[1] not in EMPTY_NOUNS and not VERBISH.search(match[1]) and final_verb(match[1] + "다") is None
+    return is_noun and has_coda(match[1]) == (match[2] in ("이", "은"))
 
 
 def _copula(words: list[str], text: str) -> Statement | None:

@@ -41,27 +41,39 @@ class Heard:
     def topics(self) -> tuple[Mention, ...]:
         """The mentions that an utterance can be about, the likeliest first."""
         hurts = _HURTS.search(self.squeezed) is not None
-        vague = _VAGUE_NOUNS if hurts else _VAGUE_NOUNS | BODY_PARTS
-        return tuple(mention for mention in self.mentions if mention.noun not in vague)
+        return tuple(
+            mention
+            for mention in self.mentions
+            if mention.noun not in _VAGUE_NOUNS
+            and (hurts or mention.topic is not Topic.BODY or mention.noun not in BODY_PARTS)
+        )
 
 
 _PAST_TIMES = re.compile(
-    r"옛날|예전|그때|그땐|그시절|시절|어렸|어릴|젊었|젊을|처녀때|총각때|신혼때|전쟁때|육이오|피난|피란|일제|국민학교|년전|살때|적에|적엔|더랬|왕년|한창때"
+    (
+        r"옛날|예전|그때|그땐|그시절|시절|어렸|어릴|젊었|젊을|처녀때|총각때|신혼때|전쟁때|육이오|피난|피란"
+        r"|일제|국민학교|년전|살때|적에|적엔|더랬|왕년|한창때"
+    )
 )
 _FILLERS = re.compile(
-    r"^(?:(?:어|음|저기|저|그|아|에|뭐|있잖아|있잖아요|글쎄|그러니까|그니까|아니|아유|아이고|에이|자|네|예|응|그래서|그런데|근데|그리고|이제|인제|막|긍께)[,.…]*\s+)+"
+    (
+        r"^(?:(?:어|음|저기|저|그|아|에|뭐|있잖아|있잖아요|글쎄|그러니까|그니까|아니|아유|아이고|에이|자|네"
+        r"|예|응|그래서|그런데|근데|그리고|이제|인제|막|긍께)[,.…]*\s+)+"
+    )
 )
-_VAGUE_NOUNS = frozenset("생각 마음 기억 기분 눈치 화 걱정 근심".split())
+_VAGUE_NOUNS = frozenset("생각 마음 기억 기분 눈치 화 걱정 근심 물".split())
 """What people have rather than what they talk about."""
 _HURTS = re.compile(
-    r"아[파프팠픈]|쑤[시셔셨]|저[려렸리]|결[리려]|불편|다[쳐쳤치]|안좋|나빠|침침|안[보들][이여리려]|부[었어]|삐[었끗]|수술"
-    r"|고[프파팠]|시[리려큰]|뻐근|힘들|부러"
+    r"아[파프팠픈]|쑤[시셔셨]|저[려렸리]|결[리려]|불편|다[쳐쳤치]|안좋|나빠|침침|안[보들][이여리려]"
+    r"|부[었어]|삐[었끗]|수술"
+    r"|고[프파팠]|시[리려큰]|뻐근|힘들|부러|끊어|떨[리려렸]|허리야|다리야"
 )
 
 
 def understand(text: str) -> Heard:
     """Read one utterance as Whisper wrote it."""
     text = re.sub(r"\s+", " ", spell_numbers(unicodedata.normalize("NFC", text))).strip()
+    text = re.sub(r"(?<=[아어여해와워려])\s가지고", "가지고", text)
     for pattern, standard in DIALECT:
         text = pattern.sub(standard, text)
     sentences = _sentences(text)
@@ -86,9 +98,10 @@ def _sentences(text: str) -> list[str]:
     sentences: list[str] = []
     for part in re.split(r"(?<=[.!?…])\s+", text):
         current: list[str] = []
-        for word in _FILLERS.sub("", part).split():
+        words = _FILLERS.sub("", part).split()
+        for word, following in zip(words, [*words[1:], ""], strict=True):
             current.append(word)
-            if _is_final(bare(word)):
+            if _is_final(bare(word)) and not _QUOTES.match(following):
                 sentences.append(" ".join(current))
                 current = []
         if current:
@@ -96,8 +109,14 @@ def _sentences(text: str) -> list[str]:
     return sentences
 
 
+_QUOTES = re.compile(r"^(?:하고|하면서|하며|라고|그러|하더라|했|해서|하는|하시)")
+"""What follows a sentence that was only quoted."""
+
+
 def _is_final(word: str) -> bool:
-    """갔어요, 했지, 샀다: a past verb that cannot lean on anything after it."""
+    """갔어요, 했지, 좋아해요: a verb that cannot lean on anything after it."""
+    if word.endswith(("요", "니다")):
+        return final_verb(word) is not None
     match = re.search(r"([가-힣])(?:어요?|지요?|죠|다|습니다|네요?|당께|심더|슈|어유|거든요?)$", word)
     if match is None or not is_hangul(match[1]) or decompose(match[1])[2] != "ㅆ":
         return False
@@ -119,8 +138,16 @@ def _mentions(words: list[str], text: str) -> list[Mention]:
         found = known_noun(bare(word), text) or _before_copula(bare(word), text)
         if found is not None:
             noun, entry, particle = found
-            mentions.append(Mention(noun, Noun(entry.display), entry.topic, particle, at, entry.honoured))
+            is_called = entry.honoured is not None and not particle and words[at + 1 : at + 2] in (["하고"], ["하며"])
+            topic = Topic.HOMETOWN if entry.topic is Topic.TRAVEL and _LIVED.search(text) else entry.topic
+            if particle not in _LIKENESS and not is_called:
+                mentions.append(Mention(noun, Noun(entry.display), topic, particle, at, entry.honoured))
     return mentions
+
+
+_LIKENESS = ("처럼", "처럼은", "보다", "보다는", "보다도", "만큼", "만큼은")
+"""What is only compared is not what is told of (강아지처럼)."""
+_LIVED = re.compile(r"태어[나났]|자[라랐]|살았|살던")
 
 
 def _before_copula(word: str, text: str) -> tuple[str, Entry, str] | None:

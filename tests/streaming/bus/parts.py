@@ -63,7 +63,7 @@ class Receiver:
 async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:
     """Return as soon as `condition` holds; the bound is for a test that would otherwise hang, never a measurement."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - much of it is the state of Redis, which tells nobody
             await asyncio.sleep(0.002)
 
 

@@ -98,7 +98,7 @@ async def test_a_server_that_evicts_is_refused_when_it_comes_later(own_valkey: V
 
 async def test_credentials_that_may_do_little_suffice(own_valkey: Valkey) -> None:
     """Streams, strings, scripts and expiry on our own keys: no KEYS, CONFIG, FLUSHALL, CLIENT KILL."""
-    own_valkey.client.execute_command(
+    own_valkey.execute(
         "ACL", "SETUSER", "silver", "on", ">pw", "resetchannels", "~silvertalk:*",
         "+@stream", "+@string", "+@connection", "-client|kill", "+eval", "+multi", "+exec", "+exists", "+del",
         "+pexpire", "+time",
@@ -156,7 +156,7 @@ async def test_adding_a_server_moves_only_its_share(short_path: Path, valkey: Va
 
 async def test_a_value_is_taken_once(valkey: Valkey, gateway: Bus, node: Bus) -> None:
     await gateway.put_once("ticket:abc", b"identity", 30)
-    assert 0 < valkey.client.pttl("silvertalk:once:ticket:abc") <= 30_000  # type: ignore[operator]
+    assert 0 < valkey.ttl_ms("silvertalk:once:ticket:abc") <= 30_000
     takers = [gateway.take_once("ticket:abc") for _ in range(20)] + [node.take_once("ticket:abc") for _ in range(20)]
     taken = await asyncio.gather(*takers)
     assert sorted(taken, key=bool) == [None] * 39 + [b"identity"]
@@ -172,7 +172,8 @@ async def test_a_value_that_expired_is_nobodys(valkey: Valkey, gateway: Bus) -> 
 
 
 async def test_an_idle_bus_asks_nothing(valkey: Valkey) -> None:
-    """A gateway with a session and a silent turn, a node that holds it, another that waits: not one command in seconds."""
+    """A gateway with a session and a silent turn, a node that holds it, another that waits: not one command in
+    seconds."""
     async with (
         Bus.open([valkey.url], name="gateway") as gateway,
         Bus.open([valkey.url], name="node") as node,
@@ -185,7 +186,7 @@ async def test_an_idle_bus_asks_nothing(valkey: Valkey) -> None:
         claimed = await claim(node)
         claimed.follow(Receiver().deliver)
         waiting = asyncio.create_task(idle.claims.next(1))
-        await until(lambda: valkey.client.info("clients")["blocked_clients"] == 3)  # type: ignore[index]
+        await until(lambda: valkey.blocked_reads() == 3)
         await asyncio.sleep(0.2)
         valkey.client.config_resetstat()
         await asyncio.sleep(3)
@@ -205,7 +206,7 @@ async def test_an_idle_bus_reads_once_a_block(valkey: Valkey) -> None:
     ):
         await gateway.listen()
         waiting = asyncio.create_task(node.claims.next(1))
-        await until(lambda: valkey.client.info("clients")["blocked_clients"] == 2)  # type: ignore[index]
+        await until(lambda: valkey.blocked_reads() == 2)
         valkey.client.config_resetstat()
         await asyncio.sleep(blocks * block_ms / 1000)
         calls = {name: calls for name, calls in valkey.calls().items() if not name.startswith("config")}

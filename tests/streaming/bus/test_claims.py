@@ -19,13 +19,7 @@ LEASE = QUICK.lease_ms / 1000
 
 def pending(valkey: Valkey) -> list[tuple[str, int]]:
     """(consumer, deliveries) of every offer under way."""
-    rows = valkey.client.xpending_range(names.OFFERS, names.NODES, "-", "+", 100)
-    return [(row["consumer"].decode().partition(".")[0], row["times_delivered"]) for row in rows]  # type: ignore[union-attr]
-
-
-def readers(valkey: Valkey) -> int:
-    """Blocked reads: a gateway that has opened a turn follows one, a node that may claim waits in the other."""
-    return int(valkey.client.info("clients")["blocked_clients"])  # type: ignore[index]
+    return valkey.pending(names.OFFERS, names.NODES)
 
 
 # --- claiming --------------------------------------------------------------------------------------------------------
@@ -71,10 +65,10 @@ async def test_without_a_slot_only_waking_ends_the_wait(gateway: Bus, node: Bus)
 
 async def test_waking_ends_the_wait_and_the_reading(valkey: Valkey, gateway: Bus, node: Bus, other_node: Bus) -> None:
     waiting = asyncio.create_task(node.claims.next(1))
-    await until(lambda: readers(valkey) == 1)
+    await until(lambda: valkey.blocked_reads() == 1)
     node.claims.wake()
     assert await waiting == []
-    await until(lambda: readers(valkey) == 0)
+    await until(lambda: valkey.blocked_reads() == 0)
     await open_turn(gateway, Receiver(), a_session())
     assert (await claim(other_node)).delivery == 1
     assert pending(valkey) == [("other-node", 1)]
@@ -113,25 +107,25 @@ async def test_the_offer_of_a_turn_that_is_gone_is_dropped(valkey: Valkey, gatew
     valkey.client.delete(half.down_key)
     living = await open_turn(gateway, Receiver(), a_session())
     assert (await claim(node)).offer_id == living.offer_id
-    assert valkey.client.xlen(names.OFFERS) == 1
+    assert valkey.length(names.OFFERS) == 1
 
 
 async def test_the_offer_of_a_turn_that_is_closed_is_dropped(valkey: Valkey, gateway: Bus, node: Bus) -> None:
     """A gateway that died between its last entry and the deletion of the offer leaves such a one behind."""
     closed = await open_turn(gateway, Receiver(), a_session())
-    offer = valkey.client.xrange(names.OFFERS)[0]  # type: ignore[index]
+    _, (field, value) = valkey.entries(names.OFFERS)[0]
     await closed.close("answered")
-    valkey.client.xadd(names.OFFERS, offer[1])
+    valkey.client.xadd(names.OFFERS, {field: value})
     living = await open_turn(gateway, Receiver(), a_session())
     assert (await claim(node)).offer_id == living.offer_id
-    assert valkey.client.xlen(names.OFFERS) == 1
+    assert valkey.length(names.OFFERS) == 1
 
 
 async def test_an_offer_that_cannot_be_read_is_deleted(valkey: Valkey, gateway: Bus, node: Bus) -> None:
     valkey.client.xadd(names.OFFERS, {"stranger": b"\x01not a message"})
     living = await open_turn(gateway, Receiver(), a_session())
     assert (await claim(node)).offer_id == living.offer_id
-    assert valkey.client.xlen(names.OFFERS) == 1
+    assert valkey.length(names.OFFERS) == 1
 
 
 async def test_a_lost_lease_counter_goes_on_above_what_was_written(valkey: Valkey, gateway: Bus, node: Bus) -> None:
@@ -268,8 +262,8 @@ async def test_release_deletes_the_offer(valkey: Valkey, gateway: Bus, node: Bus
     claimed.down.append_soon(batch(1))
     await claimed.release()
     await claimed.release()
-    assert pending(valkey) == [] and valkey.client.xlen(names.OFFERS) == 0
-    assert valkey.client.xlen(names.down(claimed.session, 1)) == 3
+    assert pending(valkey) == [] and valkey.length(names.OFFERS) == 0
+    assert valkey.length(names.down(claimed.session, 1)) == 3
 
 
 @pytest.mark.parametrize("ticks", range(12))
@@ -300,10 +294,10 @@ async def test_cancelled_deeds_are_done_or_not_begun(
 
 
 async def test_an_offer_whose_delivery_was_lost_is_found(valkey: Valkey, gateway: Bus, proxy: RedisProxy) -> None:
-    """Redis gave it to us, and the reply went with the connection: it lies pending with a consumer that never saw it."""
+    """Redis gave it to us, and the reply went with the connection: it lies pending with us, who never saw it."""
     async with Bus.open([proxy.url], name="far", limits=QUICK) as far:
         waiting = asyncio.create_task(far.claims.next(1))
-        await until(lambda: readers(valkey) == 1)
+        await until(lambda: valkey.blocked_reads() == 1)
         proxy.set_replies("drop")
         turn = await open_turn(gateway, Receiver(), a_session())
         await until(lambda: pending(valkey) == [("far", 1)])
@@ -320,10 +314,10 @@ async def test_reconnecting_counts_no_delivery(valkey: Valkey, gateway: Bus, pro
         claimed = await claim(far)
         for _ in range(5):
             waiting = asyncio.create_task(far.claims.next(1))
-            await until(lambda: readers(valkey) == 2)
+            await until(lambda: valkey.blocked_reads() == 2)
             proxy.cut()
-            await until(lambda: readers(valkey) == 1)
-            await until(lambda: readers(valkey) == 2)
+            await until(lambda: valkey.blocked_reads() == 1)
+            await until(lambda: valkey.blocked_reads() == 2)
             await claimed.renew()
             assert not waiting.done()
             waiting.cancel()
@@ -339,7 +333,7 @@ async def test_a_server_that_came_back_empty_is_claimed_from_again(own_valkey: V
         await open_turn(gateway, Receiver(), a_session())
         await (await claim(node)).release()
         waiting = asyncio.create_task(claim(node))
-        await until(lambda: readers(own_valkey) == 2)
+        await until(lambda: own_valkey.blocked_reads() == 2)
         own_valkey.kill()
         own_valkey.start()
         turn = await open_turn(gateway, Receiver(), a_session())
@@ -348,7 +342,7 @@ async def test_a_server_that_came_back_empty_is_claimed_from_again(own_valkey: V
 
 async def test_a_lost_group_is_founded_again(valkey: Valkey, gateway: Bus, node: Bus) -> None:
     waiting = asyncio.create_task(claim(node))
-    await until(lambda: readers(valkey) == 1)
+    await until(lambda: valkey.blocked_reads() == 1)
     valkey.client.xgroup_destroy(names.OFFERS, names.NODES)
     turn = await open_turn(gateway, Receiver(), a_session())
     assert (await waiting).offer_id == turn.offer_id
@@ -378,7 +372,7 @@ async def test_memory_that_is_short_delays_a_claim(own_valkey: Valkey) -> None:
         Bus.open([own_valkey.url], name="node", limits=QUICK) as node,
     ):
         waiting = asyncio.create_task(node.claims.next(1))
-        await until(lambda: readers(own_valkey) == 1)
+        await until(lambda: own_valkey.blocked_reads() == 1)
         turn = await open_turn(gateway, Receiver(), a_session())
         own_valkey.client.config_set("maxmemory", 1)
         await asyncio.sleep(0.1)
@@ -414,7 +408,7 @@ async def test_one_dead_server_does_not_stop_the_other(valkey: Valkey, own_valke
         Bus.open(urls, name="node", limits=QUICK) as node,
     ):
         waiting = asyncio.create_task(claim(node))
-        await until(lambda: readers(own_valkey) == 1)
+        await until(lambda: own_valkey.blocked_reads() == 1)
         own_valkey.kill()
         session = next(each for each in iter(a_session, "") if gateway.server_for(each).name == valkey.url)
         turn = await open_turn(gateway, Receiver(), session)
@@ -433,7 +427,7 @@ async def test_closing_leaves_nothing_pending_and_no_consumer(
         async with redis_proxy(valkey.socket, short_path / "q") as between:
             async with Bus.open([between.url], name="node", limits=QUICK) as node:
                 waiting = asyncio.create_task(node.claims.next(1))
-                await until(lambda: readers(valkey) == 1)
+                await until(lambda: valkey.blocked_reads() == 1)
                 opening = asyncio.create_task(open_turn(gateway, Receiver(), a_session()))
                 await asyncio.sleep(0)
                 waiting.cancel()
@@ -443,8 +437,7 @@ async def test_closing_leaves_nothing_pending_and_no_consumer(
         assert claimed.offer_id == turn.offer_id
         await claimed.release()
         await turn.close("done")
-    consumers = valkey.client.xinfo_consumers(names.OFFERS, names.NODES)
-    assert {row["name"].decode().partition(".")[0] for row in consumers} <= {"other-node", "nobody"}  # type: ignore[union-attr]
+    assert set(valkey.consumers(names.OFFERS, names.NODES)) <= {"other-node", "nobody"}
 
 
 async def test_closing_hands_back_what_is_held(valkey: Valkey, gateway: Bus, other_node: Bus) -> None:

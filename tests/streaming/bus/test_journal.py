@@ -18,8 +18,7 @@ OPENED = SessionOpened(user="u", language="ko", reply_rate=24_000)
 
 def owned_entries(valkey: Valkey) -> list[str]:
     """Who has which entry of the sessions stream pending, by name."""
-    rows = valkey.client.xpending_range(names.SESSIONS, names.GATEWAYS, "-", "+", 100)
-    return [row["consumer"].decode().partition(".")[0] for row in rows]  # type: ignore[union-attr]
+    return [name for name, _ in valkey.pending(names.SESSIONS, names.GATEWAYS)]
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -33,7 +32,7 @@ async def test_ids_are_epoch_and_event_number(valkey: Valkey, gateway: Bus) -> N
     assert await journal.append(Committed(turn=1), number=7) == f"{journal.epoch}-7"
     with pytest.raises(ValueError, match="sequence 7 after 7"):
         await journal.append(Committed(turn=2), number=7)
-    assert 0 < valkey.client.pttl(names.journal(session)) <= QUICK.journal_ttl_ms  # type: ignore[operator]
+    assert 0 < valkey.ttl_ms(names.journal(session)) <= QUICK.journal_ttl_ms
 
 
 async def test_a_new_owner_finds_what_is_there_and_fences_the_old(gateway: Bus, node: Bus) -> None:
@@ -119,7 +118,7 @@ async def test_a_lost_reply_to_owning_is_found_out(valkey: Valkey, proxy: RedisP
         proxy.cut()
         journal = await owning
         assert await journal.append(OPENED, number=1) == f"{journal.epoch}-1"
-        assert valkey.client.xlen(names.journal(session)) == 2
+        assert valkey.length(names.journal(session)) == 2
 
 
 async def test_trimming_keeps_what_is_not_closed(valkey: Valkey, gateway: Bus, node: Bus) -> None:
@@ -131,10 +130,9 @@ async def test_trimming_keeps_what_is_not_closed(valkey: Valkey, gateway: Bus, n
         await journal.append(Committed(turn=number), number=number)
     await journal.trim(8)
     key = names.journal(session)
-    ids = [bytes(entry_id).decode() for entry_id, _ in valkey.client.xrange(key)]  # type: ignore[union-attr]
-    assert ids == [f"{journal.epoch}-{number}" for number in range(8, 12)]
+    assert valkey.ids(key) == [f"{journal.epoch}-{number}" for number in range(8, 12)]
     await journal.trim(1_000)
-    assert valkey.client.xlen(key) == 1
+    assert valkey.length(key) == 1
     # The fence and the session's entry outlive the trimming.
     again = await Journal.own(gateway, session, gateway="a")
     assert again.epoch == journal.epoch + 1
@@ -181,7 +179,7 @@ async def test_an_owned_session_is_pending_with_its_gateway(valkey: Valkey, gate
     assert owned_entries(valkey) == ["node"]
     await taken.close()
     assert owned_entries(valkey) == []
-    assert valkey.client.xlen(names.SESSIONS) == 0
+    assert valkey.length(names.SESSIONS) == 0
 
 
 async def test_sessions_are_renewed_in_one_call(valkey: Valkey, gateway: Bus, node: Bus) -> None:
@@ -226,7 +224,7 @@ async def test_a_second_entry_of_a_session_is_no_orphan(valkey: Valkey, gateway:
     await asyncio.sleep(0.05)
     await gateway.renew_sessions()
     assert await node.orphans(40) == []
-    assert valkey.client.xlen(names.SESSIONS) == 1
+    assert valkey.length(names.SESSIONS) == 1
 
 
 async def test_sessions_lost_with_redis_are_reported(valkey: Valkey, gateway: Bus) -> None:
@@ -249,6 +247,6 @@ async def test_renewing_prolongs_a_silent_journals_life(valkey: Valkey) -> None:
         for _ in range(20):
             await asyncio.sleep(0.05)
             assert await bus.renew_sessions() == []
-        assert valkey.client.pttl(names.journal(session)) > 0  # type: ignore[operator]
-        assert valkey.client.pttl(names.owner(session)) > 0  # type: ignore[operator]
+        assert valkey.ttl_ms(names.journal(session)) > 0
+        assert valkey.ttl_ms(names.owner(session)) > 0
         assert await journal.append(OPENED, number=1)

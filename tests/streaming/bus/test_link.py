@@ -108,7 +108,7 @@ async def test_closing_leaves_no_task_and_no_connection(valkey: Valkey, proxy: R
         await main_link(bus).ask("PING")
         waiting = asyncio.create_task(bus.claims.next(1))
         await until(lambda: proxy.connections == 2)
-        await until(lambda: valkey.client.info("clients")["blocked_clients"] == 1)  # type: ignore[index]
+        await until(lambda: valkey.blocked_reads() == 1)
         waiting.cancel()
         await asyncio.wait({waiting})
     await until(lambda: proxy.open == 0)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from streaming.bus import Bus, names
+from streaming.bus import Bus, ClaimedTurn, names
 from streaming.errors import BusFull, BusUnavailable, Fenced, StreamGone
 from streaming.messages import AudioBatch, CloseTurn, TurnOpened
 from tests.redis_proxy import RedisProxy
@@ -15,7 +15,7 @@ from tests.valkey import Valkey
 
 
 def offers(valkey: Valkey) -> int:
-    return int(valkey.client.xlen(names.OFFERS))  # type: ignore[arg-type]
+    return valkey.length(names.OFFERS)
 
 
 # --- opening ---------------------------------------------------------------------------------------------------------
@@ -24,11 +24,11 @@ def offers(valkey: Valkey) -> int:
 async def test_opening_makes_both_streams_and_an_offer(valkey: Valkey, gateway: Bus) -> None:
     session = a_session()
     turn = await open_turn(gateway, Receiver(), session, epoch=5)
-    assert [entry_id for entry_id, _ in valkey.client.xrange(turn.up_key)] == [b"5-1"]  # type: ignore[union-attr]
-    assert [entry_id for entry_id, _ in valkey.client.xrange(turn.down_key)] == [b"0-1"]  # type: ignore[union-attr]
+    assert valkey.ids(turn.up_key) == ["5-1"]
+    assert valkey.ids(turn.down_key) == ["0-1"]
     assert offers(valkey) == 1
     for key in (turn.up_key, turn.down_key):
-        assert 0 < valkey.client.pttl(key) <= QUICK.turn_ttl_ms  # type: ignore[operator]
+        assert 0 < valkey.ttl_ms(key) <= QUICK.turn_ttl_ms
     assert await turn.up.append(batch(1)) == "5-2"
 
 
@@ -46,7 +46,7 @@ async def test_a_turn_is_opened_once(valkey: Valkey, gateway: Bus) -> None:
         with pytest.raises(Fenced):
             await open_turn(gateway, Receiver(), session, epoch=epoch)
     assert offers(valkey) == 1
-    assert valkey.client.xlen(names.up(session, 1)) == 1
+    assert valkey.length(names.up(session, 1)) == 1
 
 
 async def test_a_turn_of_another_session_is_refused(gateway: Bus) -> None:
@@ -66,7 +66,7 @@ async def test_a_lost_reply_opens_no_second_turn(valkey: Valkey, proxy: RedisPro
         proxy.cut()
         turn = await opening
         assert offers(valkey) == 1
-        assert [bytes(entry_id).decode() for entry_id, _ in valkey.client.xrange(names.OFFERS)] == [turn.offer_id]  # type: ignore[union-attr]
+        assert valkey.ids(names.OFFERS) == [turn.offer_id]
         claimed = await claim(node)
         assert (claimed.session, claimed.lease) == (session, 1)
         await turn.up.append(batch(1))
@@ -132,7 +132,7 @@ async def test_many_turns_at_once(gateway: Bus, node: Bus) -> None:
     receivers = {a_session(): Receiver() for _ in range(count)}
     turns = await asyncio.gather(*(open_turn(gateway, receiver, session) for session, receiver in receivers.items()))
     ups = {session: Receiver() for session in receivers}
-    claimed = []
+    claimed: list[ClaimedTurn] = []
     while len(claimed) < count:
         for each in await node.claims.next(count - len(claimed)):
             each.follow(ups[each.session].deliver)
@@ -204,11 +204,11 @@ async def test_closing_ends_the_stream_and_shortens_its_life(valkey: Valkey, gat
     await until(lambda: len(up.entries) == 3)
     assert up.messages[-1] == CloseTurn(reason="answered")
     for key in (turn.up_key, turn.down_key):
-        assert 120_000 < valkey.client.pttl(key) <= QUICK.closed_ttl_ms  # type: ignore[operator]
+        assert 120_000 < valkey.ttl_ms(key) <= QUICK.closed_ttl_ms
     assert offers(valkey) == 0
-    assert valkey.client.xpending(names.OFFERS, names.NODES)["pending"] == 0  # type: ignore[index]
+    assert valkey.pending(names.OFFERS, names.NODES) == []
     await turn.close("again")
-    assert valkey.client.xlen(turn.up_key) == 3
+    assert valkey.length(turn.up_key) == 3
 
 
 @pytest.mark.parametrize("ticks", range(12))
@@ -220,7 +220,7 @@ async def test_a_cancelled_close_is_done_all_the_same(valkey: Valkey, gateway: B
         await asyncio.sleep(0)
     closing.cancel()
     await asyncio.wait({closing})
-    await until(lambda: offers(valkey) == 0 and valkey.client.xlen(turn.up_key) == 2)
+    await until(lambda: offers(valkey) == 0 and valkey.length(turn.up_key) == 2)
 
 
 async def test_a_turn_closed_while_redis_is_away_is_taken_back_later(durable_valkey: Valkey) -> None:
@@ -233,7 +233,7 @@ async def test_a_turn_closed_while_redis_is_away_is_taken_back_later(durable_val
         durable_valkey.start()
         await closing
     assert offers(durable_valkey) == 0
-    assert durable_valkey.client.xlen(turn.up_key) == 2
+    assert durable_valkey.length(turn.up_key) == 2
 
 
 async def test_a_turn_whose_streams_are_gone_can_be_closed(valkey: Valkey, gateway: Bus) -> None:
