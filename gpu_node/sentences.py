@@ -169,10 +169,10 @@ _NOT_CLAUSES = re.compile(
 )
 _QUOTATIVE = re.compile(r"(?:[다라냐자]고|[라다]는데도)$")
 _KO_CONNECTIVE = re.compile(
-    (
+
         r"(?:고|지만|니까|[은는던인]데|[한큰간온본산된운]데|(?:으|하|가|오|보|되|나|다|시|지|리|이)면|면서"
         r"|으며|하며|다가|더니|려고|느라고?)$"
-    )
+
 )
 _KO_SEO = re.compile(r"[^에께테로부해]서$|해서$")
 _GO_AUXILIARY = re.compile(r"싶|있|계|나서|나니|나면|말[았겠아]|하[시는려]|해|했|들[었어]|보니|는\b|가[시세]")
@@ -195,7 +195,7 @@ def ends_clause(word: str, following: str | None, language: Language) -> bool | 
 
 
 def _is_connective(word: str) -> bool:
-    if len(word) < 2 or _NOT_CLAUSES.search(word) or _QUOTATIVE.search(word):
+    if len(word) < 2 or word in ("하고", "라고", "이라고") or _NOT_CLAUSES.search(word) or _QUOTATIVE.search(word):
         return False
     if _KO_SEO.search(word):
         return _is_infinitive_syllable(word[-2])

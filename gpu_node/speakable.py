@@ -45,6 +45,8 @@ _URL = re.compile(
 )  # fmt: skip
 _RULE = re.compile(r"^(?:[-*_=]{3,}|\|[-|: ]*)$")
 _MARKER = re.compile(r"^(?:#{1,6}|>+|[-*+•·▪◦–—]|\d{1,2}[.)])$")
+_LEFT_OVER = re.compile(r"^[.,;:]+$")
+"""A mark whose word was taken out."""
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\U0001fb00-\U0001ffff\u2190-\u21ff\u2300-\u23ff\u2460-\u24ff\u25a0-\u27bf\u2900-\u297f"
     "\u2b00-\u2bff\u3030\u303d\u3297\u3299\ufe00-\ufe0f\u200b-\u200f\u2060\ufeff\u20e3\U000e0020-\U000e007f]"
@@ -55,7 +57,8 @@ _MARKS = str.maketrans(
     {
         "？": "?", "！": "!", "。": ".", "．": ".", "，": ",", "、": ",", "：": ":", "；": ";", "（": "(", "）": ")",
         "“": '"', "”": '"', "„": '"', "「": '"', "」": '"', "『": '"', "』": '"', "《": '"', "》": '"',
-        "〈": '"', "〉": '"', "‘": "'", "’": "'", "`": " ", "|": " ", "#": "", "*": "", "\\": "", "\u00a0": " ", "\u3000": " ",
+        "〈": '"', "〉": '"', "‘": "'", "’": "'", "`": " ", "|": " ", "#": "", "*": "", "\\": "",
+        "\u00a0": " ", "\u3000": " ",
     }
 )  # fmt: skip
 
@@ -89,7 +92,8 @@ class SpeakableWords:
             self._line_starts = self._line_starts or breaks
             return [LINE_BREAK] if breaks else []
         self._line_starts = breaks
-        return clean_block(block).split() + ([LINE_BREAK] if breaks else [])
+        words = [word for word in clean_block(block).split() if not _LEFT_OVER.match(word)]
+        return words + ([LINE_BREAK] if breaks else [])
 
 
 def clean_block(text: str) -> str:

@@ -20,8 +20,9 @@ WAIT_SECONDS = 15.0
 class Caller:
     """`events` grows as the server speaks; the microphone never stops, it hears silence between the things said."""
 
-    def __init__(self, client: TalkClient) -> None:
+    def __init__(self, client: TalkClient, patience_seconds: float) -> None:
         self.client = client
+        self._patience_seconds = patience_seconds
         self.events: list[Received] = []
         self._news = asyncio.Condition()
         self._speech = bytearray()
@@ -35,7 +36,7 @@ class Caller:
 
     async def wait_for(self, kind: type[Told], **fields: object) -> Told:
         """The first event of this kind with these fields, whether it came already or comes now."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(self._patience_seconds):
             async with self._news:
                 while (found := self.find(kind, **fields)) is None:
                     await self._news.wait()
@@ -78,11 +79,13 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(url: str, *, microphone: bool = True, **options: Any) -> AsyncIterator[Caller]:
+async def calling(
+    url: str, *, microphone: bool = True, patience_seconds: float = WAIT_SECONDS, **options: Any
+) -> AsyncIterator[Caller]:
     """A guest in a conversation."""
     guest = await log_in_as_guest(url)
     async with talk(url, guest, **options) as client:
-        caller = Caller(client)
+        caller = Caller(client, patience_seconds)
         tasks = [asyncio.create_task(caller._listen(), name="listen")]
         if microphone:
             tasks.append(asyncio.create_task(caller._microphone(), name="microphone"))

@@ -156,18 +156,20 @@ class WhisperEngine:
         self, window: Features, tokenizer: Any, hearing: Hearing, first_frame: int, last: bool, final: bool
     ) -> Generator[None, None, int]:
         """Add what `window` says to `hearing`; returns how many of its frames are done with."""
-        beam = self._final_beam if final else self._beam
         frames = int(window.shape[-1])
         encoded = self._encode(window, frames + self._pad_frames)
         yield
-        decoding = self._decode(encoded, tokenizer, frames, beam)
-        if final and decoding.doubtful and frames + self._pad_frames < WINDOW_FRAMES:
+        decoding = self._decode(encoded, tokenizer, frames, self._final_beam if final else self._beam)
+        if final and decoding.doubtful:
             yield
-            encoded_whole = self._encode(window, WINDOW_FRAMES)
-            yield
-            again = self._decode(encoded_whole, tokenizer, frames, beam)
+            whole = encoded
+            if frames + self._pad_frames < WINDOW_FRAMES:
+                whole = self._encode(window, WINDOW_FRAMES)
+                yield
+            # Greedily: where it loops, beams only find the loop's most probable form, at their price.
+            again = self._decode(whole, tokenizer, frames, 1)
             if again.credibility > decoding.credibility:
-                encoded, decoding = encoded_whole, again
+                encoded, decoding = whole, again
         hearing.decodings.append(decoding)
         if decoding.silent:
             return frames
@@ -247,7 +249,7 @@ def read_segments(tokens: Sequence[int], timestamp_begin: int, *, keep_open_end:
             continue
         seconds = (token - timestamp_begin) * SECONDS_PER_TIMESTAMP
         if position and tokens[position - 1] >= timestamp_begin:
-            resume = seconds
+            resume = (tokens[position - 1] - timestamp_begin) * SECONDS_PER_TIMESTAMP
         elif len(text) > closed_text:
             ends.append(seconds)
             closed_text = len(text)
@@ -288,14 +290,27 @@ def _load(folder: Path, *, device: str, compute_type: str, threads: int) -> Whis
         # Without its tokenizer.json faster-whisper would ask the hub for one.
         if not (folder / name).is_file():
             raise WeightsMissing(f"{folder} holds no {name}")
-    if "av" not in sys.modules and importlib.util.find_spec("av") is None:
-        # faster-whisper imports PyAV (104 MB with FFmpeg) only to read audio files, which is never asked of it here.
-        sys.modules["av"] = types.ModuleType("av")
-    from faster_whisper import WhisperModel
-
+    model_class = _whisper_model_class()
     try:
-        return WhisperModel(
+        return model_class(
             str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True
         )
     except (RuntimeError, ValueError) as error:
         raise EngineError(f"{folder.name} on {device} as {compute_type}: {error}") from error
+
+
+def _whisper_model_class() -> type[WhisperModel]:
+    """faster-whisper imports PyAV (104 MB with FFmpeg) only to read audio files, which is never asked of it here.
+
+    Where PyAV is absent an empty module stands in for it during the import and no longer, so that nobody else takes it
+    for the real one.
+    """
+    stand_in = "av" not in sys.modules and importlib.util.find_spec("av") is None
+    if stand_in:
+        sys.modules["av"] = types.ModuleType("av")
+    try:
+        from faster_whisper import WhisperModel
+    finally:
+        if stand_in:
+            del sys.modules["av"]
+    return WhisperModel

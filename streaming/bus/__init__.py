@@ -3,10 +3,14 @@
 The only part of `streaming` that does I/O. See `Bus` for the whole, and
 
     turns      the gateway's side of a turn           writer     the one writer of a fenced stream
-    claims     the node's side of a turn              follower   one blocking read over many streams
-    journal    a session's journal and its owner      server     one Redis server and its connections
-    sessions   which gateway owns which session       link       one connection shared by everybody
-    control    what every gateway must hear           seal       encryption of what crosses the network
+    claims     the node's side of turns               follower   one blocking read over many streams
+    desk       claiming at one server                 server     one Redis server and its connections
+    leases     what a node holds there                link       one connection shared by everybody
+    journal    a session's journal and its owner      entries    how a message stands in a stream
+    sessions   which gateway owns which session       seal       encryption of what crosses the network
+    control    what every gateway must hear           waking     ending a blocked read
+    names      every key                              limits     every number
+    scripts    what is looked at and changed at once  faults     Redis's errors as ours
 """
 
 from __future__ import annotations
@@ -18,11 +22,12 @@ from functools import cached_property
 from hashlib import blake2b
 
 from streaming.bus import names
-from streaming.bus.claims import ClaimedTurn, Claims
+from streaming.bus.claims import Claims
 from streaming.bus.control import Control
 from streaming.bus.entries import Entry
 from streaming.bus.follower import Follower
 from streaming.bus.journal import Journal
+from streaming.bus.leases import ClaimedTurn
 from streaming.bus.limits import Limits
 from streaming.bus.seal import ANY_ID, Sealer
 from streaming.bus.server import Address, Server

@@ -22,7 +22,7 @@ from streaming.bus import names
 from streaming.bus.faults import checked
 from streaming.bus.follower import Follower
 from streaming.bus.limits import Limits
-from streaming.bus.link import Command, Link
+from streaming.bus.link import Command, Link, Reply
 from streaming.bus.seal import Sealer
 from streaming.bus.waking import Bell
 from streaming.errors import BusError, BusUnavailable
@@ -182,19 +182,18 @@ class Server:
         task.add_done_callback(self._promised.discard)
         return task
 
-    async def insist(self, *commands: Command) -> None:
-        """Run `commands`, each of which may be run twice, as often as it takes until Redis has answered them all."""
+    async def insist(self, *commands: Command) -> list[Reply]:
+        """Run `commands`, each of which may be run twice, as often as it takes until Redis has answered them all;
+        returns the replies, or nothing where Redis refused one of them."""
         while True:
             try:
-                for reply in await self.main.call(*commands):
-                    checked(reply)
-                return
+                return [checked(reply) for reply in await self.main.call(*commands)]
             except BusUnavailable:
                 await asyncio.sleep(self.limits.retry_seconds)
                 await self.main.up.wait()
             except BusError as error:
                 log.warning("%s: %s", self.name, error)
-                return
+                return []
 
     async def examined(self) -> None:
         """Wait for the first attempt to connect; raises BusError where the server was found unfit for the bus. A server

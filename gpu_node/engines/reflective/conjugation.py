@@ -1,7 +1,9 @@
-"""Korean verbs and adjectives through their forms. Pure; irregular classes after 한글 맞춤법, article 18.
+"""Korean verbs and adjectives through their forms. Pure.
 
-A stem is what stands before -다 (걷다: 걷). `infinitive` is its -아/-어 form (걸어), on which the past is built; `open_stem` is
-the shape that endings with 으 take (걸으, 추우, 만드), on which -시-, -ㄴ, -ㄹ and -ㅂ니다 are built.
+Irregular classes follow 한글 맞춤법, article 18.
+
+A stem is what stands before -다 (걷다: 걷). `infinitive` is its -아/-어 form (걸어), on which the past is built;
+`open_stem` is the shape that endings with 으 take (걸으, 추우, 만드), on which -시-, -ㄴ, -ㄹ and -ㅂ니다 are built.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ def _join(onset: str, vowel: str, coda: str = "") -> str:
 
 
 _CONTRACTED = {
-    ("ㅏ", "ㅏ"): "ㅏ", ("ㅓ", "ㅓ"): "ㅓ", ("ㅐ", "ㅓ"): "ㅐ", ("ㅔ", "ㅓ"): "ㅔ", ("ㅕ", "ㅓ"): "ㅕ", ("ㅗ", "ㅏ"): "ㅘ",
-    ("ㅜ", "ㅓ"): "ㅝ", ("ㅣ", "ㅓ"): "ㅕ", ("ㅚ", "ㅓ"): "ㅙ", ("ㅡ", "ㅓ"): "ㅓ", ("ㅡ", "ㅏ"): "ㅏ",
+    ("ㅏ", "ㅏ"): "ㅏ", ("ㅓ", "ㅓ"): "ㅓ", ("ㅐ", "ㅓ"): "ㅐ", ("ㅔ", "ㅓ"): "ㅔ", ("ㅕ", "ㅓ"): "ㅕ",
+    ("ㅗ", "ㅏ"): "ㅘ", ("ㅜ", "ㅓ"): "ㅝ", ("ㅣ", "ㅓ"): "ㅕ", ("ㅚ", "ㅓ"): "ㅙ", ("ㅡ", "ㅓ"): "ㅓ",
+    ("ㅡ", "ㅏ"): "ㅏ",
 }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Words that mean danger to life, and the calm answers to them, which are fixed: nothing is improvised here. Pure.
 
-The listener says plainly that it cannot call anyone. Numbers are spoken: 119 일일구 (rescue), 112 일일이
-(police), 109 일공구 (the suicide prevention line). What is told of long ago, or of a heart that aches for someone, is not an emergency and is left to
-the listener's ordinary answers; in doubt it is one.
+The listener says plainly that it cannot call anyone. Numbers are spoken: 119 일일구 (rescue), 112 일일이 (police),
+109 일공구 (the suicide prevention line). What is told of long ago, or of a heart that aches for someone, is not an
+emergency and is left to the listener's ordinary answers; in doubt it is one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,12 @@ class Danger(StrEnum):
 
 
 _LONG_AGO_KO = re.compile(
-    (
-        r"그때|옛날|예전|전쟁|육이오|피난|어릴|어렸|젊었|젊을|시절|작년|재작년|년전|달전|드라마|영화|뉴스"
-        r"|텔레비전|연속극|소설|[었았했였]더?랬|[았었]었"
-    )
+    r"그때|옛날|예전|전쟁|육이오|피난|어릴|어렸|젊었|젊을|시절|작년|재작년|년전|달전|드라마|영화|뉴스"
+    r"|텔레비전|연속극|소설|[었았했였]더?랬|[았었]었"
 )
 _PAST_END_KO = re.compile(
-    (
-        r"(?:[았었였했팠졌났]지|[았었였했팠]지요|더라고?요?|대요|는데요?|거든요?|[았었였했팠](?:어|어요"
-        r"|습니다|다|네|네요))$"
-    )
+    r"(?:[았었였했팠졌났]지|[았었였했팠]지요|더라고?요?|대요|는데요?|거든요?|[았었였했팠](?:어|어요"
+    r"|습니다|다|네|네요))$"
 )
 _FOR_SOMEONE_KO = re.compile(
     r"생각(?:하|만|나)|떠올|보고싶|그리|자식|불쌍|안쓰러|안타까|돌아가|마음|소식|이야기|보면|보니|볼때|보내"
@@ -48,22 +44,16 @@ _BODY_NOW_KO = re.compile(
     r"|약을?(?:너무|한꺼번에|잘못)(?:많이)?먹었|심장이?(?:멎|멈|터질|너무(?:뛰|아파))"
 )
 _FIRE_NOW_KO = re.compile(
-    (
-        r"(?:^|집에|부엌에|방에|여기|옆집에)불(?:이|도)?(?:났어|났다|났네|났구나|이야|나고있)|^불이야"
-        r"|가스(?:가)?(?:새|냄새)"
-    )
+    r"(?:^|집에|부엌에|방에|여기|옆집에)불(?:이|도)?(?:났어|났다|났네|났구나|이야|나고있)|^불이야"
+    r"|가스(?:가)?(?:새|냄새)"
 )
 _CRIME_NOW_KO = re.compile(
-    (
-        r"도둑이(?:들었|들어왔|야)|^도둑이|강도(?:야|가들)|(?:누가|모르는사람이)(?:자꾸)?(?:문을(?:두드|열려"
-        r"|따)|들어오려|들어왔)"
-    )
+    r"도둑이(?:들었|들어왔|야)|^도둑이|강도(?:야|가들)|(?:누가|모르는사람이)(?:자꾸)?(?:문을(?:두드|열려"
+    r"|따)|들어오려|들어왔)"
 )
 _CHEST_NOW_KO = re.compile(
-    (
-        r"(?:가슴|심장|명치)(?:이|가|쪽이|한복판이|한가운데가)?(?:너무|많이|자꾸|계속|막|갑자기|꽉|엄청"
-        r"|지금)*(?:아[파프픈]|조[여이]|쥐어짜|뻐근|눌[러리]|답답해(?:서)?(?:죽|숨))"
-    )
+    r"(?:가슴|심장|명치)(?:이|가|쪽이|한복판이|한가운데가)?(?:너무|많이|자꾸|계속|막|갑자기|꽉|엄청"
+    r"|지금)*(?:아[파프픈]|조[여이]|쥐어짜|뻐근|눌[러리]|답답해(?:서)?(?:죽|숨))"
 )
 _DESPAIR_KO = re.compile(
     r"죽고(?:만|도)?싶|죽어버리고싶|죽었으면(?:좋|싶|해|하|만)|(?:빨리|얼른|그냥|차라리|이제"

@@ -185,7 +185,8 @@ def _ask(
 
 
 _SWAPS = {
-    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "we": "you", "us": "you", "our": "your",
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "we": "you", "us": "you",
+    "our": "your",
     "ours": "yours", "ourselves": "yourselves", "i'm": "you're", "i've": "you've", "i'd": "you'd", "i'll": "you'll",
     "we're": "you're", "we've": "you've", "we'd": "you'd", "we'll": "you'll",
 }  # fmt: skip

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from gpu_node.engines import ReplyRequest
 from gpu_node.engines.reflective import feelings_ko as feelings
+from gpu_node.engines.reflective import frames_ko as frames
+from gpu_node.engines.reflective import requests_ko as requests
 from gpu_node.engines.reflective import situations_ko as situations
 from gpu_node.engines.reflective import topics_ko as topics
 from gpu_node.engines.reflective.choice import Chooser
@@ -43,7 +45,7 @@ def _fixed(answers: tuple[str, ...], chooser: Chooser) -> str:
 
 def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
     squeezed = heard.squeezed
-    if len(squeezed) <= 20 and situations.REPEAT.search(squeezed) and heard.ending is not Ending.OPEN:
+    if len(squeezed) <= 20 and requests.REPEAT.search(squeezed) and heard.ending is not Ending.OPEN:
         return _again(chooser)
     if asked := _to_clock(request, heard, chooser):
         return asked
@@ -55,47 +57,47 @@ def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str 
     for situation in situations.SITUATIONS:
         if situation.fits(squeezed):
             if situation.name == "yes_on" and not chooser.said:
-                return chooser.pick(situations.HERE)
+                return chooser.pick(requests.HERE)
             return chooser.pick(situation.replies, **slots)
     return None
 
 
 def _again(chooser: Chooser) -> str:
     if not chooser.said:
-        return chooser.pick(situations.NOTHING_TO_REPEAT)
-    last = chooser.said[-1].removeprefix(situations.REPEAT_PREFIX).strip()
+        return chooser.pick(requests.NOTHING_TO_REPEAT)
+    last = chooser.said[-1].removeprefix(requests.REPEAT_PREFIX).strip()
     is_long = len(re.findall(r"[.!?…](?:\s|$)", last)) > 2
-    return last if is_long else f"{situations.REPEAT_PREFIX} {last}"
+    return last if is_long else f"{requests.REPEAT_PREFIX} {last}"
 
 
 def _to_clock(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
     if heard.about_past or len(heard.squeezed) > 20:
         return None
-    asks_time = situations.ASKS_TIME.search(heard.squeezed)
-    asks_date = situations.ASKS_DATE.search(heard.squeezed) or situations.ASKS_YEAR.search(heard.squeezed)
+    asks_time = requests.ASKS_TIME.search(heard.squeezed)
+    asks_date = requests.ASKS_DATE.search(heard.squeezed) or requests.ASKS_YEAR.search(heard.squeezed)
     if not asks_time and not asks_date:
         return _to_events(request, heard, chooser)
     try:
         now = datetime.fromisoformat(request.context.local_time)
     except ValueError:
-        return chooser.pick(situations.CLOCK_UNKNOWN)
-    if situations.ASKS_YEAR.search(heard.squeezed):
+        return chooser.pick(requests.CLOCK_UNKNOWN)
+    if requests.ASKS_YEAR.search(heard.squeezed):
         told = f"올해는 {sino(now.year)}년이에요"
     elif asks_date:
         told = f"오늘은 {date_in_words(now)}이에요"
     else:
         told = f"지금은 {attach(time_in_words(now), '이에요/예요')}"
-    return chooser.pick(situations.CLOCK_REPLIES, TIME=told)
+    return chooser.pick(requests.CLOCK_REPLIES, TIME=told)
 
 
 def _to_events(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
-    if heard.ending is not Ending.ASKS or not situations.ASKS_EVENTS.search(heard.squeezed):
+    if heard.ending is not Ending.ASKS or not requests.ASKS_EVENTS.search(heard.squeezed):
         return None
     spoken = (re.sub(r"[^가-힣 ]", " ", spell_numbers(event)) for event in request.context.events_today)
     events = [" ".join(event.split()) for event in spoken if event.strip()][:2]
     if not events:
-        return chooser.pick(situations.NO_EVENTS)
-    return chooser.pick(situations.EVENTS_REPLIES, EVENTS=", ".join(event[:18] for event in events))
+        return chooser.pick(requests.NO_EVENTS)
+    return chooser.pick(requests.EVENTS_REPLIES, EVENTS=", ".join(event[:18] for event in events))
 
 
 def _earlier_topic(request: ReplyRequest) -> str:
@@ -114,7 +116,7 @@ def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
     focus = _focus(heard)
     if _is_noise(heard) or (focus is None and heard.statement is None and feeling is None and not heard.about_past):
         is_long = heard.words >= 5 and not _is_noise(heard)
-        return chooser.pick(topics.UNCLEAR_LONG if is_long else topics.UNCLEAR)
+        return chooser.pick(frames.UNCLEAR_LONG if is_long else frames.UNCLEAR)
     if heard.ending in (Ending.ASKS, Ending.BIDS):
         return _to_request(heard, focus, chooser)
     lost = next((mention for mention in heard.mentions if mention.is_person or mention.topic is Topic.ANIMAL), None)
@@ -178,13 +180,13 @@ def _to_parting(heard: Heard, lost: Mention, chooser: Chooser) -> str:
 def _to_request(heard: Heard, focus: Mention | None, chooser: Chooser) -> str:
     """Asked something that it does not know, or to do what it cannot: it says so, and leads back to the person."""
     asks = heard.ending is Ending.ASKS
-    honest = chooser.pick(topics.DONT_KNOW if asks else topics.CANNOT)
+    honest = chooser.pick(frames.DONT_KNOW if asks else frames.CANNOT)
     if focus is None:
-        return f"{honest} {chooser.pick(topics.ASKED_QUESTIONS if asks else topics.TALK[Topic.OTHER].now)}"
+        return f"{honest} {chooser.pick(frames.ASKED_QUESTIONS if asks else topics.TALK[Topic.OTHER].now)}"
     wondered = "{N} 일이 궁금하시군요." if focus.is_person else "{N:이/가} 궁금하시군요."
     second = chooser.pick((wondered if asks else "{N} 이야기라면 얼마든지 들을게요.",), N=focus.display)
     if focus.topic is Topic.OTHER and asks:
-        return f"{honest} {second} {chooser.pick(topics.ASKED_QUESTIONS)}"
+        return f"{honest} {second} {chooser.pick(frames.ASKED_QUESTIONS)}"
     return f"{honest} {second} {_topic_question(heard, focus, chooser)}"
 
 
@@ -196,18 +198,18 @@ def _opening(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | No
     if statement is not None and ((is_heavy and not statement.mentions) or _is_given_back(statement, focus)):
         return _varied(statement.text, chooser)
     if focus is None:
-        return feeling.opening if feeling is not None else chooser.pick(topics.PAST_OPENINGS)
+        return feeling.opening if feeling is not None else chooser.pick(frames.PAST_OPENINGS)
     if not heard.mentions or focus.topic is Topic.OTHER:
-        return chooser.pick(topics.OPENINGS_UNKNOWN, N=focus.display)
+        return chooser.pick(frames.OPENINGS_UNKNOWN, N=focus.display)
     others = [m for m in heard.mentions[1:] if m.topic not in (focus.topic, Topic.MIND, Topic.AGE)]
     if heard.words >= LONG and others:
         first, second = sorted((focus, others[0]), key=lambda mention: mention.at)
-        return chooser.pick(topics.OPENINGS_TWO, M=first.display, N=second.display)
+        return chooser.pick(frames.OPENINGS_TWO, M=first.display, N=second.display)
     if is_heavy and focus.noun in BODY_PARTS:
-        return chooser.pick(topics.OPENINGS_HURT, N=focus.display)
+        return chooser.pick(frames.OPENINGS_HURT, N=focus.display)
     is_grave = is_heavy or focus.topic in _HEAVY_TOPICS
-    options = topics.OPENINGS_GRAVE if is_grave else topics.OPENINGS
-    return chooser.pick(options + (topics.OPENINGS_PAST if heard.about_past else ()), N=focus.display)
+    options = frames.OPENINGS_GRAVE if is_grave else frames.OPENINGS
+    return chooser.pick(options + (frames.OPENINGS_PAST if heard.about_past else ()), N=focus.display)
 
 
 def _varied(told: str, chooser: Chooser) -> str:
@@ -223,13 +225,13 @@ def _comment(
     if feeling is not None:
         return chooser.pick(feeling.comments)
     if focus is None:
-        return chooser.pick(topics.COMMENTS)
+        return chooser.pick(frames.COMMENTS)
     if focus.topic is not Topic.OTHER:
         if any(focus.noun in memory for memory in request.context.memories):
-            return chooser.pick(topics.MEMORY_COMMENTS, N=focus.display)
+            return chooser.pick(frames.MEMORY_COMMENTS, N=focus.display)
         earlier = any(line.role == "user" and focus.noun in line.text for line in request.context.history)
         if earlier and len(focus.noun) > 1 and chooser.chance("earlier", 2):
-            return chooser.pick(topics.EARLIER_COMMENTS, N=focus.display)
+            return chooser.pick(frames.EARLIER_COMMENTS, N=focus.display)
     if focus.topic not in _HEAVY_TOPICS and chooser.chance("brief", 4):
         return ""
     comments = topics.TALK[focus.topic].comments
@@ -239,7 +241,7 @@ def _comment(
 
 def _question(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
     if heard.ending is Ending.OPEN and heard.statement is None:
-        return chooser.pick(topics.GO_ON)
+        return chooser.pick(frames.GO_ON)
     of_body = focus is not None and focus.topic is Topic.BODY
     if feeling is not None and (feeling.heavy or focus is None or of_body or chooser.chance("feeling", 2)):
         return chooser.pick(feeling.questions)

@@ -262,8 +262,15 @@ BODY_PARTS = frozenset(
 )
 """Named in any story (손을 잡고); about health only where something hurts."""
 IN_CONTEXT: dict[str, tuple[tuple[str, Topic], ...]] = {
-    "눈": (("침침|아프|아파|어두|안 ?보|안경|수술|백내장|흐려", Topic.BODY), ("눈[이을] ?(?:오|와|왔|내|쌓|펑|많이|치우|뜨)|하얗", Topic.WEATHER)),
-    "배": (("고프|고파|아프|아파|부르|불러", Topic.BODY), ("[타탔탈]|바다|항구|고기|뱃", Topic.RIDE), ("먹|깎|사과|달[아고]", Topic.FOOD)),
+    "눈": (
+        ("침침|아프|아파|어두|안 ?보|안경|수술|백내장|흐려", Topic.BODY),
+        ("눈[이을] ?(?:오|와|왔|내|쌓|펑|많이|치우|뜨)|하얗", Topic.WEATHER),
+    ),
+    "배": (
+        ("고프|고파|아프|아파|부르|불러", Topic.BODY),
+        ("[타탔탈]|바다|항구|고기|뱃", Topic.RIDE),
+        ("먹|깎|사과|달[아고]", Topic.FOOD),
+    ),
     "차": (("마시|마셔|마셨|끓|한 ?잔|향", Topic.DRINK), ("[타탔탈]|운전|몰[고았]|막[히혀]", Topic.RIDE)),
     "밤": (("줍|주워|주웠|까|구워|군밤|삶|송이", Topic.FOOD),),
     "달": (("보름|뜨|떴|밝|쳐다|구경", Topic.SEASON),),
@@ -289,7 +296,7 @@ IN_CONTEXT: dict[str, tuple[tuple[str, Topic], ...]] = {
     "사과": (("먹|달[아고콤]|[따땄]|과수원|깎|한 ?상자|사과나무", Topic.FOOD),),
     "가게": (("가게[를에가은는도의]|가게 ?(?:일|하|했|문)", Topic.MARKET),),
 }  # fmt: skip
-"""Words that are something else as often as not, and what near them tells which noun they are; otherwise they are none."""
+"""Words that are something else as often as not, and what near them tells which noun they are, if any."""
 
 
 def _people() -> dict[str, Entry]:
@@ -335,7 +342,8 @@ _LEANS_ON_NOUN = (
 def known_noun(word: str, text: str) -> tuple[str, Entry, str] | None:
     """The known noun at the start of `word`, its entry and the particle after it; the longest noun wins.
 
-    `text` is what the word was said in. A lone syllable is a noun only with a particle that fits; an unknown compound counts by its known end (단골미용실: 미용실), shown whole.
+    `text` is what the word was said in. A lone syllable is a noun only with a particle that fits, or before a verb that
+    it leans on; an unknown compound counts by its known end (단골미용실: 미용실), shown whole.
     """
     entries = lexicon()
     for at in range(len(word), 0, -1):

@@ -1,7 +1,7 @@
 """Korean particles that follow the sound before them, put on and taken off nouns. Pure.
 
-A particle with two forms is named by both, the one after a consonant first: `attach("집", "을/를")` is `"집을"`. Templates
-write it as a format spec: `"{N:을/를} 떠올리셨군요.".format(N=Noun("집"))`.
+A particle with two forms is named by both, the one after a consonant first: `attach("집", "을/를")` is `"집을"`.
+Templates write it as a format spec: `"{N:을/를} 떠올리셨군요.".format(N=Noun("집"))`.
 """
 
 from __future__ import annotations

@@ -40,10 +40,8 @@ _SELF_STATES = frozenset("힘들 바쁘 아프 배고프 배부르 춥 덥 고�
 _EXPERIENCED = frozenset("생각나 기억나 걱정되 떠오르".split())
 _BODILY = frozenset((Topic.BODY, Topic.MIND, Topic.SLEEP))
 _WISHES = re.compile(
-    (
-        r"^싶(?:어|어요|었어|었어요|습니다|다|네|네요|지|지요|은데|은데요|구먼|구나|더라고요?|었지|었지요"
-        r"|었는데|어유|어예)$"
-    )
+    r"^싶(?:어|어요|었어|었어요|습니다|다|네|네요|지|지요|은데|은데요|구먼|구나|더라고요?|었지|었지요"
+    r"|었는데|어유|어예)$"
 )
 _NEGATIONS = re.compile(r"^(?:않|못하|못했|못해)")
 _MANNER = re.compile(r"^[가-힣]{1,4}(?:하게|스럽게|롭게|없이)$")
@@ -107,7 +105,7 @@ class _Clause:
 
 
 def last_statement(sentence: str, text: str) -> Statement | None:
-    """The last statement of `sentence` (which stands in `text`), or the one before it, as the listener gives it back."""
+    """The last statement of `sentence` (which stands in `text`), or one before it, as the listener gives it back."""
     raw = [word for word in sentence.split() if bare(word)]
     if not raw or sentence.rstrip("\"' ").endswith("?"):
         return None
@@ -311,7 +309,7 @@ def _is_other_subject(word: str, text: str) -> bool:
 
 
 def _copula(words: list[str], text: str) -> Statement | None:
-    """고향은 함흥이에요 -> 고향이 함흥이군요; 아버지는 군인이었어요 -> 아버님은 군인이셨군요; 걱정이에요 -> 걱정이시군요."""
+    """고향은 함흥이에요 -> 고향이 함흥이군요; 아버지는 군인이었어요 -> 아버님은 군인이셨군요."""
     match = COPULA.match(words[-1])
     if match is None or match[1] in EMPTY_NOUNS or match[2] == "이야" or VERBISH.search(match[1]):
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streaming.bus import Bus, ClaimedTurn, names
-from streaming.errors import Fenced
+from streaming.errors import BusError, Fenced
 from tests.redis_proxy import RedisProxy, redis_proxy
 from tests.streaming.bus.parts import QUICK, Receiver, a_session, batch, claim, claimed_by, open_turn, until
 from tests.valkey import Valkey, running_valkey
@@ -183,23 +184,69 @@ async def test_a_dead_nodes_turn_is_claimed_by_another(valkey: Valkey, gateway: 
     await taken.renew()
 
 
-async def test_deliveries_are_counted(gateway: Bus, valkey: Valkey) -> None:
+_NODE = """
+import asyncio, sys
+from streaming.bus import Bus
+async def main():
+    async with Bus.open([sys.argv[1]], name="killed", lease_ms=200) as bus:
+        claimed = (await bus.claims.next(1))[0]
+        print(claimed.delivery, claimed.lease, flush=True)
+        await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+
+
+async def killed_node(valkey: Valkey) -> tuple[int, int]:
+    """A process that claims a turn and is killed by SIGKILL; returns its delivery and lease."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _NODE, valkey.url, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    delivery, lease = (await process.stdout.readline()).split()
+    process.kill()
+    await process.wait()
+    return int(delivery), int(lease)
+
+
+async def test_deliveries_to_nodes_that_died_are_counted(gateway: Bus, valkey: Valkey, node: Bus) -> None:
     turn = await open_turn(gateway, Receiver(), a_session())
-    deliveries = []
-    for life in range(4):
-        async with Bus.open([valkey.url], name=f"node{life}", limits=QUICK) as bus:
-            claimed = await claim(bus)
-            deliveries.append((claimed.delivery, claimed.lease))
-            await claimed.abandon()  # As a process that dies: nobody is told.
+    lives = []
+    for _ in range(2):
+        lives.append(await killed_node(valkey))
         await asyncio.sleep(LEASE + 0.05)
         await turn.hint_reclaim()
-    assert deliveries == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    last = await claim(node)
+    assert [*lives, (last.delivery, last.lease)] == [(1, 1), (2, 2), (3, 3)]
+
+
+async def test_an_abandoned_turn_is_anothers_at_once(valkey: Valkey, gateway: Bus, node: Bus, other_node: Bus) -> None:
+    await open_turn(gateway, Receiver(), a_session())
+    claimed = await claim(node)
+    claimed.down.append_soon(batch(1))
+    await claimed.abandon()
+    with pytest.raises(BusError):
+        await claimed.down.append(batch(2))
+    assert (await claim(other_node)).delivery == 1
+    assert pending(valkey) == [("other-node", 1)]
+
+
+async def test_a_turn_abandoned_while_redis_is_away_is_handed_back_later(durable_valkey: Valkey) -> None:
+    async with (
+        Bus.open([durable_valkey.url], name="gateway", limits=QUICK) as gateway,
+        Bus.open([durable_valkey.url], name="node", limits=QUICK) as node,
+    ):
+        await open_turn(gateway, Receiver(), a_session())
+        claimed = await claim(node)
+        durable_valkey.kill()
+        await claimed.abandon()
+        durable_valkey.start()
+        again = await claim(node)  # It is the only node, and the turn is nobody's.
+        assert (again.delivery, again.lease) == (1, 2)
 
 
 async def test_a_node_that_starts_looks_for_leases_that_ran_out(gateway: Bus, valkey: Valkey, node: Bus) -> None:
     turn = await open_turn(gateway, Receiver(), a_session())
-    async with Bus.open([valkey.url], name="dead", limits=QUICK) as dead:
-        await (await claim(dead)).abandon()
+    await killed_node(valkey)
     await asyncio.sleep(LEASE + 0.05)
     assert (await claim(node)).offer_id == turn.offer_id
 

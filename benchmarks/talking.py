@@ -1,0 +1,143 @@
+"""How long a person waits, and what a turn costs: the whole product, spoken to by 1, 2 and 4 clients at once.
+
+    python -m benchmarks.talking --recordings FOLDER [--json FILE] [--plot FILE.png]
+
+FOLDER holds `manifest.jsonl` and WAVs in `ko/` and `en/`. Configurations: Korean as it comes (Whisper, the reflective
+listener, Kokoro), the same without captions, and English with Piper (if installed) and a scripted LLM of 150 ms to the
+first token and 40 tokens a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.product import Running, product
+from silvertalk.replay.report import Report
+from silvertalk.replay.run import load_clips, replay
+
+STUB_LLM = "scripted:first_token_ms=150,tokens_per_second=40"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way of running the product."""
+
+    name: str
+    language: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+KOREAN = Configuration("Korean, Kokoro", "ko")
+KOREAN_NO_CAPTIONS = Configuration("Korean, Kokoro, no captions", "ko", {"PARTIALS": "false"})
+ENGLISH = Configuration("English, Piper, stub LLM", "en", {"TTS_ENGINE": "piper", "LLM_ENGINES": STUB_LLM})
+
+
+def chosen(folder: Path, language: str, count: int) -> list[Path]:
+    """The first `count` recordings of 2 to 7 s of one speaker, in the manifest's order."""
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    files = [
+        folder / row["file"]
+        for row in rows
+        if row["file"].startswith(f"{language}/")
+        and 2 < (row.get("seconds") or 0) < 7
+        and row.get("transcript")
+        and "two-speakers" not in row.get("tags", [])
+    ]
+    return files[:count]
+
+
+def _run(running: Running, folder: Path, configuration: Configuration, clients: int, count: int) -> dict[str, Any]:
+    files = chosen(folder, configuration.language, count)
+    clips = load_clips(files, folder / "manifest.jsonl", "auto")
+    before = running.costs()
+    report: Report = asyncio.run(replay(clips, running.url, clients=clients))
+    after = running.costs()
+    answered = [turn for turn in report.turns if turn.reply_latency_ms is not None]
+    turns = max(1, len(answered))
+    return {
+        "configuration": configuration.name,
+        "clients": clients,
+        "turns": len(answered),
+        "first_partial_ms": _p50([turn.first_partial_ms for turn in answered]),
+        "final_ms": _p50([turn.final_ms for turn in answered]),
+        "wait_ms": _p50([turn.wait_ms for turn in answered]),
+        "reply_latency_ms": _p50([turn.reply_latency_ms for turn in answered]),
+        "cpu_seconds_a_turn": {
+            name: (after[name].cpu_seconds - cost.cpu_seconds) / turns for name, cost in before.items()
+        },
+        "peak_mib": {name: cost.peak_mib for name, cost in after.items()},
+        "summary": report.summary,
+    }
+
+
+def _p50(values: list[Any]) -> float | None:
+    known = sorted(value for value in values if value is not None)
+    return float(known[len(known) // 2]) if known else None
+
+
+def _row(result: dict[str, Any]) -> list[str]:
+    def shown(value: float | None) -> str:
+        return "-" if value is None else f"{value:.0f}"
+
+    latency, wait = result["reply_latency_ms"], result["wait_ms"]
+    beyond = latency - wait if latency is not None and wait is not None else None
+    cpu, peak = result["cpu_seconds_a_turn"], result["peak_mib"]
+    return [
+        result["configuration"],
+        str(result["clients"]),
+        str(result["turns"]),
+        *(shown(result[name]) for name in ("first_partial_ms", "final_ms", "reply_latency_ms")),
+        shown(beyond),
+        " / ".join(f"{cpu[name]:.2f}" for name in ("node", "gateway", "valkey")),
+        " / ".join(f"{peak[name]:.0f}" for name in ("node", "gateway", "valkey")),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recordings", type=Path, required=True)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--files", type=int, default=8, help="recordings for each run")
+    parser.add_argument("--port", type=int, default=8791)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    console = Console()
+    plan = [(KOREAN, options.clients), (KOREAN_NO_CAPTIONS, [1])]
+    if importlib.util.find_spec("piper") is not None:
+        plan.append((ENGLISH, options.clients))
+    results = []
+    for configuration, counts in plan:
+        with product(options.port, configuration.environment) as running:
+            for clients in counts:
+                with console.status(f"{configuration.name}, {clients} client(s)"):
+                    results.append(_run(running, options.recordings, configuration, clients, options.files))
+    table = Table(
+        "configuration",
+        "clients",
+        "turns",
+        "first caption ms",
+        "final ms",
+        "reply latency ms",
+        "beyond the wait ms",
+        "CPU s a turn: node / gateway / valkey",
+        "peak MiB: node / gateway / valkey",
+        title="medians",
+    )
+    for result in results:
+        table.add_row(*_row(result))
+    console.print(table)
+    if options.json:
+        options.json.write_text(json.dumps(results, ensure_ascii=False, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
