@@ -204,8 +204,9 @@ def _is_foreign(text: str, language: Language) -> bool:
     letters = [character for character in text if character.isalpha()]
     hangul = sum(_is_hangul(character) for character in letters)
     latin = sum(unicodedata.name(character, "").startswith("LATIN") for character in letters)
-    own = hangul if language == "ko" else latin
     other = len(letters) - hangul - latin
-    if other > own:
-        return True
-    return own == 0 and len(letters) > LONGEST_FOREIGN_LETTERS
+    if len(letters) <= LONGEST_FOREIGN_LETTERS and not other:
+        return False
+    syllables = {"ko": float(hangul), "en": latin / LETTERS_PER_SYLLABLE}
+    own = syllables.pop(language)
+    return own < other + sum(syllables.values())

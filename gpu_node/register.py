@@ -2,8 +2,8 @@
 
 They serve the offline listener's tests and the evaluation of any other LLM. What is asked of a reply: two or three
 short sentences, one question, 해요체 or 하십시오체 throughout, nothing a voice cannot say (digits, emoji,
-markdown, Latin letters in Korean), no 반말, no baby talk, no honorifics on things (국립국어원, 표준 언어 예절: "커피 나오셨습니다"
-is wrong).
+markdown, Latin letters in Korean), no 반말, no baby talk, no honorifics on things ("커피 나오셨습니다" is wrong:
+국립국어원, 표준 언어 예절).
 """
 
 from __future__ import annotations
@@ -95,20 +95,22 @@ _BANMAL = re.compile(
     r"|(?:^|\s)그래,|[가-힣]아,|[가-힣]{2,}야,"
 )
 _THINGS = (
-    "커피|김치|날씨|비|눈|꽃|사진|음식|밥|국|반찬|과일|떡|약|책|노래|전화|문|불|물|차|버스|기차|집|방|마당|돈|값|옷|신발|가격|배추|고추"
-    "|텃밭|나무|바람|햇볕|단풍|시장|학교|병원|경로당|복지관|텔레비전|라디오|영화|드라마|연속극|휴대폰|핸드폰|컴퓨터|전쟁|명절|설날|추석"
-    "|고향|바다|산|강|주문|상품|제품|자리|시간|이야기|말씀|소식|추억|기억"
+    "커피|김치|날씨|비|눈|꽃|사진|음식|밥|국|반찬|과일|떡|약|책|노래|전화|문|불|물|차|버스|기차|옷|신발|가격|값|배추|고추|나무|단풍|시장|학교"
+    "|병원|경로당|복지관|텔레비전|라디오|영화|드라마|연속극|휴대폰|핸드폰|컴퓨터|전쟁|명절|설날|추석|주문|상품|제품|자리"
 )
-_OF_THINGS = (
-    "나오|되|비싸|맛있|예쁘|곱|피|오|내리|좋|춥|덥|맵|짜|달|쓰|크|작|길|짧|많|적|없|깨끗하|따뜻하|시원하|아름답|유명하|끝나"
-    "|시작되"
-)
+_WEATHER = "날씨|비|바람|햇볕|단풍|꽃|하늘|바다|경치|풍경"
+_HAPPENS = "나오|되|비싸|맛있|피|오|내리|끝나|시작되|유명하"
+_LOOKS = "좋|춥|덥|예쁘|곱|맑|많|따뜻하|시원하|아름답|깨끗하"
+_VERY = r"(?:(?:참|정말|아주|많이|더)\s)*"
+_HONOURED = r"(?:으)?(?:시|셨|세요|십)[가-힣]*"
 _OBJECT_HONORIFIC = re.compile(
-    rf"(?:^|\s)(?:{_THINGS})(?:이|가|은|는|도)?\s(?:(?:참|정말|아주|많이|더)\s)*(?:{_OF_THINGS})"
-    r"(?:으)?(?:시|셨|세요|십)[가-힣]*"
+    rf"(?:^|\s)(?:(?:{_THINGS})(?:이|가|은|는|도)?\s{_VERY}(?:{_HAPPENS})|(?:{_WEATHER})(?:이|가|은|는|도)?\s{_VERY}(?:{_LOOKS}))"
+    + _HONOURED
 )
+"""What one owns may be honoured with its owner (책이 많으시네요); what merely happens or is sold may not."""
 _ELDERSPEAK_KO = re.compile(
-    r"우쭈쭈|맘마|까까|코\s?자|착하시네|착하세요|우리 애기|아유 예뻐|[가-힣]쪄요|[어아해네군나세]용(?=[.!?~]|$)|[네군해]염|[었았한]당(?=[.!?~]|$)"
+    r"우쭈쭈|맘마|까까|코\s?자|착하시네|착하세요|우리 애기|아유 예뻐|[가-힣]쪄요|[어아해네군나세]용(?=[.!?~]|$)"
+    r"|[네군해]염|[었았한]당(?=[.!?~]|$)"
 )
 
 

@@ -7,7 +7,13 @@ audio.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from streaming.messages import Language
+
+CHARACTERS_PER_SECOND: dict[Language, float] = {"ko": 6.0, "en": 14.0}
+"""How fast a voice reads, spaces included, where a reply has no whole sentence to measure it by."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,20 @@ def heard_text(sentences: list[SpokenSentence], played_samples: int) -> str:
         parts.append(_whole_words(sentence.text, share))
         break
     return " ".join(part for part in parts if part)
+
+
+def spoken_text(
+    whole: Sequence[SpokenSentence], last: SpokenSentence, released_samples: int, rate: int, language: Language
+) -> str:
+    """The words of `last` that were voiced, when its voicing broke off at `released_samples` of the reply's audio.
+
+    How long the whole sentence would have been nobody knows any more: reckoned by the pace of the `whole` ones before.
+    """
+    samples = released_samples - last.first_sample
+    pace = CHARACTERS_PER_SECOND[language] / rate
+    if whole and last.first_sample:
+        pace = sum(len(sentence.text) for sentence in whole) / last.first_sample
+    return _whole_words(last.text, min(1.0, samples * pace / max(1, len(last.text))))
 
 
 def _whole_words(text: str, share: float) -> str:

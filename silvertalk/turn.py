@@ -2,6 +2,9 @@
 
 The turn keeps the user's audio until it closes, so that it can be offered again should Redis lose it, and counts what the
 client was sent and what it played, since the record of a reply is what was heard of it.
+
+A turn may change its node. What a new holder makes of commands that were given to the old one would be said twice, so the
+attempt rises with every holder, and what the client already has travels with the new command (`released`).
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
-from silvertalk.heard import SpokenSentence, heard_text
+from silvertalk.heard import SpokenSentence, heard_text, spoken_text
 from streaming.bus import OpenTurn
+from streaming.errors import BusError, StreamingError
 from streaming.messages import (
     AudioBatch,
     CancelReply,
@@ -42,11 +46,18 @@ class Turn:
     handle: OpenTurn | None = None
     claimed_by: str = ""
     attempt: int = 0
-    cancelled_attempt: int = 0
+    ended_attempt: int = 0
+    """Nothing more counts of this attempt and of older ones: it was cancelled, or its reply is complete."""
+    lost: StreamingError | None = None
+    """Why the bus has this turn no more, until somebody has seen to it."""
     transcript: str = ""
+    transcript_is_final: bool = False
+    """Of what was said so far: captions and further finals change nothing. The person going on makes it False."""
+    stable: str = ""
+    """The caption's stable part as the client was shown it: never taken back, whichever node writes the next."""
     source: str = ""
     sentences: list[SpokenSentence] = field(default_factory=list)
-    pending_sentences: list[SpokenSentence] = field(default_factory=list)
+    """Those that were sent to the client, in order."""
     sequence: int = 0
     released_samples: int = 0
     """Handed to the outbox; what a barge-in took back is subtracted by counting `sent_samples` apart."""
@@ -55,6 +66,8 @@ class Turn:
     first_audio_at: float | None = None
     asked_at: float | None = None
     """When the endpoint was decided, on the loop's clock."""
+    progress_at: float = 0.0
+    """When something of the reply was last asked for or came, on the loop's clock."""
     reply_complete: bool = False
     interrupted: bool = False
     flushed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,7 +79,10 @@ class Turn:
     """The floor has left this turn; nothing of it is released any more."""
     speech_samples: int = 0
     timings_ms: dict[str, float] = field(default_factory=dict)
+    _end_sample: int = 0
+    _released: list[SpokenSentence] = field(default_factory=list)
     _kept: list[UpMessage] = field(default_factory=list)
+    """All that was sent up; bounded by the longest utterance, and freed when the turn is closed."""
 
     # --- up ----------------------------------------------------------------------------------------------------------
 
@@ -75,45 +91,98 @@ class Turn:
         self._kept.append(message)
         if isinstance(message, AudioBatch):
             self.speech_samples += len(message.pcm) // 2
-        if self.handle is not None:
-            self.handle.up.append_soon(message)
+        if self.handle is not None and self.lost is None:
+            self._put_up(self.handle, message)
 
     def on_bus(self, handle: OpenTurn) -> None:
-        """The bus has the turn: what was kept so far follows."""
-        self.handle = handle
+        """The bus has the turn (anew): what was kept so far follows."""
+        self.handle, self.lost = handle, None
         for message in self._kept:
+            self._put_up(handle, message)
+
+    def _put_up(self, handle: OpenTurn, message: UpMessage) -> None:
+        try:
             handle.up.append_soon(message)
+        except BusError as error:
+            self.lose(error)
+
+    def lose(self, error: StreamingError) -> None:
+        """The bus cannot carry the turn any more: for the turn's life to see to."""
+        if self.lost is None:
+            self.lost = error
+        self.moved.set()
 
     def ask(self, end_sample: int, context: ReplyContext) -> None:
         """Ask for a reply to the utterance that ended at `end_sample`."""
+        self._end_sample = end_sample
+        self.asked_at = asyncio.get_running_loop().time()
+        self._start_reply(context, "")
+
+    def ask_again(self, context: ReplyContext) -> None:
+        """A new holder has the turn: have it go on where the client's part of the reply ends."""
+        self._start_reply(context, self._keep_spoken())
+
+    def _start_reply(self, context: ReplyContext, released: str) -> None:
         self.attempt += 1
-        self.send_up(StartReply(attempt=self.attempt, reply=1, end_sample=end_sample, context=context))
+        self.progress_at = asyncio.get_running_loop().time()
+        start = StartReply(
+            attempt=self.attempt, reply=1, end_sample=self._end_sample, context=context, released=released
+        )
+        self.send_up(start)
 
     def cancel_reply(self, reason: str) -> None:
-        """What carries the present attempt is stale from now on."""
-        self.cancelled_attempt = self.attempt
-        self.pending_sentences.clear()
+        """What carries the present attempt is stale from now on, on this node and any other."""
+        self.ended_attempt = self.attempt
         self.send_up(CancelReply(attempt=self.attempt, reason=reason))
 
     def is_current(self, attempt: int) -> bool:
         """Whether what the node made for `attempt` still counts."""
-        return not self.over and attempt == self.attempt > self.cancelled_attempt
+        return not self.over and attempt == self.attempt > self.ended_attempt
+
+    @property
+    def awaits_reply(self) -> bool:
+        """A reply was asked for and is not complete."""
+        return not self.over and self.attempt > self.ended_attempt
+
+    def free(self) -> None:
+        """The turn is closed: let go of its audio, which is most of its memory."""
+        self._kept.clear()
+        self.handle = None
 
     # --- down --------------------------------------------------------------------------------------------------------
 
-    def add_sentence(self, text: ReplyText) -> None:
+    def add_sentence(self, text: ReplyText) -> SpokenSentence:
+        """A sentence is released; it counts as written to the person once it was sent (`text_was_sent`)."""
         self.source = text.source
-        self.pending_sentences.append(SpokenSentence(text.text, self.released_samples))
+        self.progress_at = asyncio.get_running_loop().time()
+        sentence = SpokenSentence(text.text, self.released_samples)
+        self._released.append(sentence)
+        return sentence
 
     def place_audio(self, audio: ReplyAudio) -> tuple[int, int]:
         """Sequence number and first sample of this piece within the turn's reply audio."""
         placed = self.sequence, self.released_samples
         self.sequence += 1
         self.released_samples += len(audio.pcm) // 2
+        self.progress_at = asyncio.get_running_loop().time()
         return placed
 
-    def text_was_sent(self) -> None:
-        self.sentences.append(self.pending_sentences.pop(0))
+    @property
+    def last_sentence(self) -> int:
+        """Number of the sentence released last, counted through the turn, whichever node made it."""
+        return len(self._released) - 1
+
+    def _keep_spoken(self) -> str:
+        """What the client has of a reply whose node is gone: its whole sentences, and the words of the last one that
+        its audio reaches. What was released of the text beyond that is forgotten, since the next node will say it."""
+        if not self._released:
+            return ""
+        *whole, last = self._released
+        last.text = spoken_text(whole, last, self.released_samples, self.opened.reply_rate, self.language)
+        return " ".join(sentence.text for sentence in self._released if sentence.text)
+
+    def text_was_sent(self, sentence: SpokenSentence) -> None:
+        self.sentences.append(sentence)
 
     def audio_was_sent(self, samples: int) -> None:
         self.sent_samples += samples
@@ -152,7 +221,7 @@ class Turn:
             language=self.language,
             outcome=self.outcome,
             transcript=self.transcript,
-            reply=" ".join(sentence.text for sentence in self.sentences),
+            reply=" ".join(sentence.text for sentence in self.sentences if sentence.text),
             heard=self.heard,
             interrupted=self.interrupted,
             typed=self.opened.text is not None,

@@ -27,7 +27,7 @@ from streaming.bus.control import Control
 from streaming.bus.entries import Entry
 from streaming.bus.follower import Follower
 from streaming.bus.journal import Journal
-from streaming.bus.leases import ClaimedTurn
+from streaming.bus.leases import NOBODY, ClaimedTurn
 from streaming.bus.limits import Limits
 from streaming.bus.seal import ANY_ID, Sealer
 from streaming.bus.server import Address, Server
@@ -194,18 +194,22 @@ class Bus:
         return {server.name: await _answers(server) for server in self._servers}
 
     async def warm_nodes(self) -> int:
-        """How many nodes are claiming turns: consumers of the offers that were seen within one blocking read."""
-        count = 0
-        for server in self._servers:
-            try:
-                consumers = await server.main.ask("XINFO", "CONSUMERS", names.OFFERS, names.NODES)
-            except BusError:  # no stream or no group yet: no node has ever come
-                continue
-            seen_ms = server.limits.block_ms + 5_000
-            for fields in consumers:
-                known = dict(zip(fields[::2], fields[1::2], strict=True))
-                count += int(known[b"idle"]) < seen_ms
-        return count
+        """How many nodes claim turns, at the server that has the fewest: a warm node claims from all of them.
+
+        A node that was killed counts for as long as a blocking read might have lasted.
+        """
+        return min([await _claiming(server) for server in self._servers])
+
+
+async def _claiming(server: Server) -> int:
+    """Consumers seen within one blocking read; a node without a free slot is seen by its renewals."""
+    try:
+        consumers = await server.main.ask("XINFO", "CONSUMERS", names.OFFERS, names.NODES)
+    except BusError:  # Nobody has come yet: no stream, no group.
+        return 0
+    facts = [dict(zip(row[::2], row[1::2], strict=True)) for row in consumers]
+    seen_ms = server.limits.block_ms + 1000 * server.limits.reply_seconds
+    return sum(int(each[b"idle"]) < seen_ms and each[b"name"] != NOBODY.encode() for each in facts)
 
 
 async def _answers(server: Server) -> bool:

@@ -125,6 +125,7 @@ class ClaimedTurn:
         """Start the lease anew. Raises Fenced where the turn is no longer ours, BusUnavailable where nobody knows."""
         asked_at = asyncio.get_running_loop().time()
         if not await self._leases.renew(self.offer_id):
+            self._unhold()  # What is another's is no sign that our engine is stuck.
             raise Fenced(f"{self.up_key}: lease {self.lease} belongs to us no more")
         self.renewed_at = max(self.renewed_at, asked_at)
         self._leases.changed.set()
@@ -155,14 +156,16 @@ class ClaimedTurn:
         if self._let_go:
             return False
         self._let_go = True
-        held = self._leases.held
-        if held.get(self.offer_id) is self:
-            del held[self.offer_id]
+        self._unhold()
         # Unless this node was given the turn again meanwhile, and follows it for that claim.
-        if not any(other.up_key == self.up_key for other in held.values()):
+        if not any(other.up_key == self.up_key for other in self._leases.held.values()):
             self._server.unfollow(self.up_key)
-        self._leases.changed.set()
         return True
+
+    def _unhold(self) -> None:
+        if self._leases.held.get(self.offer_id) is self:
+            del self._leases.held[self.offer_id]
+        self._leases.changed.set()
 
     async def _finish(self) -> None:
         await self._flush()

@@ -53,13 +53,17 @@ to a group that is made if need be."""
 # through, so it comes only where there is something to delete.
 OPEN = """
 local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
 if top and top[2][1] == ARGV[2] then
-  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
   if first then return first[2][4] end
 elseif top and (ARGV[9] == '0' or tonumber(string.match(top[1], '^%d+')) > tonumber(ARGV[1])) then
   return redis.error_reply('FENCED ' .. top[1])
 end
-if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then redis.call('DEL', KEYS[1], KEYS[2]) end
+if first and first[2][4] then
+  redis.call('XACK', KEYS[4], ARGV[10], first[2][4])
+  redis.call('XDEL', KEYS[4], first[2][4])
+end
+if top or first then redis.call('DEL', KEYS[1], KEYS[2]) end
 redis.call('XADD', KEYS[1], ARGV[3], ARGV[2], ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 local offer = redis.call('XADD', KEYS[4], '*', ARGV[2], ARGV[7])
@@ -68,7 +72,20 @@ redis.call('PEXPIRE', KEYS[2], ARGV[8])
 if ARGV[9] ~= '0' then redis.call('SET', KEYS[3], ARGV[9], 'PX', ARGV[8]) end
 return offer
 """
-"""KEYS: up, down, lease, offers. ARGV: epoch, mark, up's first id and value, down's first id and value, the offer,
-ttl in ms, number the leases go on from (0: the turn must be new). Opens a turn and replies with the id of its offer;
-run again with the same mark it only replies. Refuses where another has written to the turn: at all, or at a later
-epoch if leases go on."""
+"""KEYS: up, down, lease, offers. ARGV: epoch, mark, up's first id and value, down's first id and value, the offer, ttl
+in ms, the number that leases go on from (0: the turn must be new), group. Opens a turn and replies with the id of its
+offer, which it also keeps in down's first entry; run again with the same mark it only replies. Refuses where another
+has written to the turn: at all, or at a later epoch if leases go on."""
+
+CLOSE_UNHEARD = """
+local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not top or top[2][1] ~= ARGV[1] then return 0 end
+local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if first and first[2][4] then
+  redis.call('XACK', KEYS[3], ARGV[2], first[2][4])
+  redis.call('XDEL', KEYS[3], first[2][4])
+end
+redis.call('DEL', KEYS[1], KEYS[2])
+return 1
+"""
+"""KEYS: up, down, offers. ARGV: mark, group. Takes back a turn whose opening was never heard to succeed, if it did."""

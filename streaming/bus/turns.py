@@ -132,8 +132,11 @@ class OpenTurn:
                 reply = (await self._server.main.call(command))[0]
                 break
             except BusUnavailable:
-                if not await self._server.is_back():
-                    raise
+                if await self._server.is_back():
+                    continue
+                # It may have been done all the same, and a node would hold a turn that nobody speaks in.
+                self._server.promise(self._close_unheard(), f"take back {self.up_key}")
+                raise
         if isinstance(reply, RedisError) and str(reply).startswith("FENCED"):
             raise Fenced(f"{self.up_key} was opened by another: {reply}")
         self.offer_id = bytes(checked(reply)).decode()
@@ -159,7 +162,15 @@ class OpenTurn:
             first_up, self._sealed(self.up_key, first_up, self._opened),
             first_down, self._sealed(self.down_key, first_down, DownOpened()),
             self._sealed(names.OFFERS, ANY_ID, offer),
-            self._server.limits.turn_ttl_ms, base,
+            self._server.limits.turn_ttl_ms, base, names.NODES,
+        )  # fmt: skip
+
+    async def _close_unheard(self) -> None:
+        await self._server.insist(
+            (
+                "EVAL", scripts.CLOSE_UNHEARD, 3, self.up_key, self.down_key, names.OFFERS,
+                self._mark, names.NODES,
+            )
         )  # fmt: skip
 
     def _sealed(self, key: str, entry_id: str, message: Message) -> bytes:

@@ -43,6 +43,7 @@ def reason(
         "다음에 또 만나요",
         "들어줘서 고마워요",
         "TV",
+        "손녀가 instagram을 보여 줬어",
         "하하하, 그래서 웃었지",
     ],
 )
@@ -69,6 +70,7 @@ def test_what_people_say_is_kept(text: str) -> None:
         ("1, 2, 3, 4, 5, 8, 8, 8, 8, 8, 8, 8, 8, 8", "loop"),
         ("見てくれてありがとう", "foreign_script"),
         ("This is what the television said", "foreign_script"),
+        ("스프레이션 into a single add your subscription", "foreign_script"),
         ("", "silence"),
     ],
 )

@@ -81,6 +81,18 @@ def test_the_same_words_again_get_another_reply() -> None:
     assert len(set(replies)) == 6
 
 
+@pytest.mark.parametrize(
+    ("said", "language"), [("안녕", "ko"), ("네", "ko"), ("어", "ko"), ("hello", "en"), ("uh", "en")]
+)
+def test_even_a_word_said_a_dozen_times_is_not_answered_twice_alike(said: str, language: Language) -> None:
+    history: tuple[Utterance, ...] = ()
+    for _ in range(12):
+        answer = reply(said, language, history=history)
+        assert check(answer, language) == (), answer
+        history += talk(said, answer)
+    assert len({line.text for line in history if line.role == "assistant"}) == 12
+
+
 def test_the_same_conversation_always_gets_the_same_reply() -> None:
     history = talk("안녕", "안녕하세요, 오늘 기분은 어떠세요?")
     assert len({reply("텃밭에 고추를 심었어요", history=history) for _ in range(5)}) == 1
@@ -259,6 +271,22 @@ def test_no_digit_is_left(number: int) -> None:
     assert not any(character.isdigit() for character in spell_numbers(f"{number}원 {number}개"))
 
 
+@pytest.mark.parametrize(
+    ("said", "given_back"),
+    [
+        ("I went for a walk.", "you went for a walk"),
+        ("Well, my wife and I danced", "you and your wife danced"),
+        ("I was there when we were young", "you were there when you were young"),
+        ("I think so too", ""),
+        ("You and I went home", ""),
+        ("I am eighty-two", "you are eighty-two"),
+        ("I am 82", ""),
+    ],
+)
+def test_an_english_statement_is_turned_to_you(said: str, given_back: str) -> None:
+    assert echoed(said) == given_back
+
+
 # --- honesty and safety ----------------------------------------------------------------------------------------------
 
 
@@ -423,8 +451,9 @@ def test_nothing_that_is_said_breaks_it(text: str, language: Language) -> None:
 
 
 _WORDS = st.sampled_from(
-    "어머니가 아들이 손주 시장에서 김치를 먹었어요 갔지 보고 싶어 눈이 와서 아파 옛날에 나는 우리 같이 하고 있어 죽었어 왜 누구야 3시에 안 못 좋았는데"
-    " 꽃이 피었네 다쳤어 보내줬어요 그랬슈 군인이었어요 걱정이야 배를 타고 약을".split()
+    "어머니가 아들이 손주 시장에서 김치를 먹었어요 갔지 보고 싶어 눈이 와서 아파 옛날에 나는 우리 같이 하고 있어"
+    " 죽었어 왜 누구야 3시에 안 못 좋았는데 꽃이 피었네 다쳤어 보내줬어요 그랬슈 군인이었어요 걱정이야 배를 타고"
+    " 약을".split()
 )
 
 

@@ -9,6 +9,7 @@ GOOD_KO = [
     "비가 오는군요. 어렸을 때 이런 날에는 무엇을 하며 지내셨어요?",
     "멍! 안녕하세요, 기다리고 있었어요. 오늘은 어떤 이야기를 들려주시겠어요?",
     "어머님이 팥죽을 끓여 주셨군요. 그 맛이 그리우시지요. 누구와 나누어 드셨어요?",
+    "추억이 많으시군요. 눈이 참 좋으시네요. 누구와 함께 보셨어요?",
     "꽃이 참 예쁘게 피었군요. 무릎이 편치 않으시다니 마음이 쓰입니다. 꽃이 기억나십니까?",
 ]
 
@@ -29,7 +30,8 @@ def test_a_good_korean_reply_has_no_fault(reply: str) -> None:
         ("산책을 다녀왔다. 어디에 다녀오셨어요?", Rule.ENDING),
         ("산책하셨군요. 어디에 갔었어?", Rule.ENDING),
         (
-            "오늘은 날씨가 참 맑고 좋아서 공원에 산책을 다녀오시고 돌아오시는 길에는 시장에 들러 배추도 사 오셨군요. 무거우셨어요?",
+            "오늘은 날씨가 참 맑고 좋아서 공원에 산책을 다녀오시고 돌아오시는 길에는 시장에 들러 배추도 사 오셨군요."
+            " 무거우셨어요?",
             Rule.LENGTH,
         ),
         ("3시에 오셨군요. 누구와 오셨어요?", Rule.DIGIT),
@@ -63,8 +65,8 @@ def test_a_good_english_reply_has_no_fault() -> None:
         ("You walked. Good.", Rule.QUESTION),
         ("You walked, sweetie. Was it far?", Rule.ELDERSPEAK),
         (
-            "You went for a long walk along the river with your friend from the village and then you both sat down on the old"
-            " bench under the tree. Was it far?",
+            "You went for a long walk along the river with your friend from the village and then you both sat down on"
+            " the old bench under the tree. Was it far?",
             Rule.LENGTH,
         ),
         ("# You walked. Was it far?", Rule.MARKDOWN),

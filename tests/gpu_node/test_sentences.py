@@ -100,11 +100,11 @@ def test_a_sentence_comes_as_soon_as_its_last_word_is_known_to_be_over() -> None
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_over_long_sentences_are_cut_at_the_best_place(language: Language) -> None:
     long = {
-        "ko": "어릴 적에 살던 집에서 마당을 바라보며 옥수수를 먹던 여름밤과 멍석 위에 누워 세던 별과 모깃불 냄새와 할머니의 옛날이야기가"
-        " 하나씩 떠오르는데 아직도 마음이 따뜻해지는 그런 날이 자꾸만 많아지는 것 같아요.",
-        "en": "In those days every family on the street kept a small garden behind the house and the children carried water"
-        " from the well before school and in the evening the whole street sat outside on the steps; then somebody would"
-        " begin to sing and the others would join in until it was dark and the lamps were lit.",
+        "ko": "어릴 적에 살던 집에서 마당을 바라보며 옥수수를 먹던 여름밤과 멍석 위에 누워 세던 별과 모깃불 냄새와"
+        " 할머니의 옛날이야기가 하나씩 떠오르는데 아직도 마음이 따뜻해지는 그런 날이 자꾸만 많아지는 것 같아요.",
+        "en": "In those days every family on the street kept a small garden behind the house, the children carried"
+        " water from the well before school and in the evening the whole street sat outside on the steps; then somebody"
+        " would begin to sing and the others would join in until it was dark and the lamps were lit.",
     }[language]
     cutter = SentenceCutter(language)
     cutter.feed("네, 그랬군요. " if language == "ko" else "I can see it. ")
@@ -162,10 +162,12 @@ def test_english_stage_directions_go_and_emphasis_stays() -> None:
 
 _FRAGMENTS = st.sampled_from(
     [
-        "네, 그러셨군요. ", "날씨가 좋아서 ", "3.14 ", "3:30 p.m. ", "Dr. Kim ", "U.S. ", "그… ", "... ", "\"네. ", "\" 하고 ",
-        "(웃음) ", "(", ") ", "*꼬리를 흔들며* ", "*", "**", "[글](https://a.b) ", "[", "https://a.b/c. ", "```code. x``` ", "```",
-        "\n", "- ", "1. ", "# ", "😊", "ㅎㅎ ", "~ ", "? ", "! ", ".", "가나다라마바사아자차카타파하" * 4, " ", "Hello there. ",
-        "a@b.co ", "<b>", "_", "먹고 ", "싶어요 ", "했다고 ", "2024. ", "3. ", "에 ",
+        "네, 그러셨군요. ", "날씨가 좋아서 ", "3.14 ", "3:30 p.m. ", "Dr. Kim ", "U.S. ",
+        "그… ", "... ", "\"네. ", "\" 하고 ", "(웃음) ", "(", ") ", "*꼬리를 흔들며* ",
+        "*", "**", "[글](https://a.b) ", "[", "https://a.b/c. ",
+        "```code. x``` ", "```", "\n", "- ", "1. ", "# ", "😊", "ㅎㅎ ", "~ ",
+        "? ", "! ", ".", " ", "Hello there. ", "a@b.co ", "<b>", "_", "먹고 ",
+        "싶어요 ", "했다고 ", "2024. ", "3. ", "에 ", "가나다라마바사아자차카타파하" * 4,
     ]
 )  # fmt: skip
 

@@ -137,7 +137,7 @@ def test_a_pass_can_be_given_up_between_its_steps(
 
 def test_silence_hum_and_noise_are_refused(engine: WhisperEngine) -> None:
     random = np.random.default_rng(7)
-    seconds = 5
+    seconds = 3
     time = np.arange(seconds * MICROPHONE_RATE) / MICROPHONE_RATE
     noises = {
         "digital silence": np.zeros_like(time),

@@ -8,7 +8,7 @@ invents none, says so when it did not understand, and says the same to the same 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from gpu_node.engines import ReplyRequest, Token
 from gpu_node.engines.reflective import english, korean
@@ -24,7 +24,7 @@ class ReflectiveListener:
         """Builds the indexes of verbs and nouns."""
         korean.reply(ReplyRequest("산책을 다녀왔어요.", context=ReplyContext()))
 
-    async def stream(self, request: ReplyRequest) -> AsyncIterator[Token]:
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         """The reply word by word. After `released` it goes on where its own reply was left; where another engine
         began the reply, only the question that was still to be asked is added, if any."""
         for piece in re.findall(r"\S+\s*", remaining(compose(request), request.released)):

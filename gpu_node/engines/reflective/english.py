@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gpu_node.engines import ReplyRequest
 from gpu_node.engines.reflective import phrases_en as phrases
-from gpu_node.engines.reflective.choice import Chooser
+from gpu_node.engines.reflective.choice import MANY, Chooser, fixed, unsaid
 from gpu_node.engines.reflective.distress import ANSWERS, danger_in
 
 _LONG_AGO = re.compile(
@@ -28,27 +28,31 @@ _MAX_ECHO_WORDS = 16
 
 def reply(request: ReplyRequest) -> str:
     """The whole reply to `request.transcript`; the same request always gets the same reply."""
-    chooser = Chooser(request.transcript, request.context.history)
     if danger := danger_in(request.transcript, "en"):
-        answers = ANSWERS["en"][danger]
-        return next((answer for answer in answers if answer not in chooser.said), answers[-1])
+        return fixed(ANSWERS["en"][danger], request)
     text = " ".join(request.transcript.replace("’", "'").split())
-    answer = _to_situation(request, text, chooser) or _to_story(text, chooser)
+    plain = " ".join(re.sub(r"[^a-z' ]", " ", text.lower()).split())
+    if re.search(phrases.REPEAT, plain):
+        return _again(Chooser(request.transcript, request.context.history))
+    return unsaid(request, lambda chooser: _attempt(request, text, plain, chooser))
+
+
+def _attempt(request: ReplyRequest, text: str, plain: str, chooser: Chooser) -> str:
+    answer = _to_situation(request, plain, chooser) or _to_story(text, chooser)
     return _addressed(answer, request, chooser)
 
 
 # --- what is answered by what it does --------------------------------------------------------------------------------
 
 
-def _to_situation(request: ReplyRequest, text: str, chooser: Chooser) -> str | None:
-    plain = " ".join(re.sub(r"[^a-z' ]", " ", text.lower()).split())
+def _to_situation(request: ReplyRequest, plain: str, chooser: Chooser) -> str | None:
     pet = _latin(request.context.pet_name) or "your puppy"
-    if re.search(phrases.REPEAT, plain):
-        return _again(chooser)
     if len(plain.split()) <= 9 and re.search(phrases.CLOCK, plain):
         return _clock(request, plain, chooser)
     for _, pattern, replies in phrases.SITUATIONS:
         if len(plain.split()) <= 10 and re.search(pattern.replace("{pet}", pet.lower()), plain):
+            if chooser.attempt > MANY:
+                return f"{chooser.pick(phrases.COMMENTS)} {chooser.pick(phrases.QUESTIONS)}"
             return chooser.pick(replies, PET=pet)
     if re.search(phrases.DO, plain):
         return chooser.pick(phrases.CANNOT)
@@ -114,7 +118,7 @@ def _to_story(text: str, chooser: Chooser) -> str:
     found = _topic_in(text)
     is_loop = len(words) >= 4 and len({word.lower() for word in words}) * 3 <= len(words)
     if is_loop or not sentences or (len(words) < 3 and found is None):
-        return chooser.pick(phrases.UNCLEAR)
+        return _unclear(words, chooser, is_loop=True)
     topic, noun = found if found is not None else (None, "")
     if topic is not None and (topic.person or "dog" in noun or "cat" in noun) and _GRIEF.search(text):
         return chooser.pick(phrases.GRIEF, N=noun)
@@ -123,13 +127,19 @@ def _to_story(text: str, chooser: Chooser) -> str:
     feeling = _feeling_in(text)
     echo = next((echo for part in reversed(sentences[-2:]) if (echo := echoed(part))), "")
     if not echo and topic is None and feeling is None:
-        return chooser.pick(phrases.UNCLEAR_LONG if len(words) >= 5 else phrases.UNCLEAR)
+        return _unclear(words, chooser, is_loop=False)
     parts = [
         _opening(echo, noun, chooser),
         _comment(topic, noun, feeling, chooser),
         _ask(text, topic, noun, feeling, chooser),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _unclear(words: list[str], chooser: Chooser, *, is_loop: bool) -> str:
+    if chooser.attempt > MANY:
+        return f"{chooser.pick(phrases.STILL_UNCLEAR)} {chooser.pick(phrases.STILL_UNCLEAR_ASKS)}"
+    return chooser.pick(phrases.UNCLEAR_LONG if len(words) >= 5 and not is_loop else phrases.UNCLEAR)
 
 
 def _topic_in(text: str) -> tuple[phrases.Topic, str] | None:

@@ -10,14 +10,14 @@ from gpu_node.engines.reflective import feelings_ko as feelings
 from gpu_node.engines.reflective import frames_ko as frames
 from gpu_node.engines.reflective import requests_ko as requests
 from gpu_node.engines.reflective import situations_ko as situations
-from gpu_node.engines.reflective import topics_ko as topics
-from gpu_node.engines.reflective.choice import Chooser
+from gpu_node.engines.reflective.choice import MANY, Chooser, fixed, unsaid
 from gpu_node.engines.reflective.distress import ANSWERS, danger_in
 from gpu_node.engines.reflective.korean_endings import Ending
 from gpu_node.engines.reflective.nouns import BODY_PARTS, Topic
 from gpu_node.engines.reflective.numerals import date_in_words, sino, spell_numbers, time_in_words
 from gpu_node.engines.reflective.particles import attach
 from gpu_node.engines.reflective.statements_ko import Mention, Statement
+from gpu_node.engines.reflective.topics_ko import TALK
 from gpu_node.engines.reflective.understanding_ko import LONG, Heard, understand
 
 _ALWAYS_PAST = frozenset((Topic.WAR, Topic.ARMY))
@@ -26,18 +26,22 @@ _HEAVY_TOPICS = frozenset((Topic.WAR, Topic.BODY, Topic.HOSPITAL, Topic.MONEY, T
 
 def reply(request: ReplyRequest) -> str:
     """The whole reply to `request.transcript`; the same request always gets the same reply."""
-    chooser = Chooser(request.transcript, request.context.history)
     if danger := danger_in(request.transcript, "ko"):
-        return _fixed(ANSWERS["ko"][danger], chooser)
-    text = re.sub(r"(?:복실아|복실이야)[,!.]?\s+(?=\S)", "", request.transcript).strip()
-    heard = understand(text)
+        return fixed(ANSWERS["ko"][danger], request)
+    heard = understand(re.sub(r"(?:복실아|복실이야)[,!.]?\s+(?=\S)", "", request.transcript).strip())
+    if _asks_to_repeat(heard):
+        return _again(Chooser(request.transcript, request.context.history))
+    return unsaid(request, lambda chooser: _attempt(request, heard, chooser))
+
+
+def _attempt(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
     answer = _to_situation(request, heard, chooser) or _to_story(request, heard, chooser)
     return _addressed(answer, request, chooser)
 
 
-def _fixed(answers: tuple[str, ...], chooser: Chooser) -> str:
-    """The first answer not given yet in this conversation; the last one from then on."""
-    return next((answer for answer in answers if answer not in chooser.said), answers[-1])
+def _asks_to_repeat(heard: Heard) -> bool:
+    is_short = len(heard.squeezed) <= 20 and heard.ending is not Ending.OPEN
+    return is_short and requests.REPEAT.search(heard.squeezed) is not None
 
 
 # --- what is answered by what it does --------------------------------------------------------------------------------
@@ -45,8 +49,6 @@ def _fixed(answers: tuple[str, ...], chooser: Chooser) -> str:
 
 def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str | None:
     squeezed = heard.squeezed
-    if len(squeezed) <= 20 and requests.REPEAT.search(squeezed) and heard.ending is not Ending.OPEN:
-        return _again(chooser)
     if asked := _to_clock(request, heard, chooser):
         return asked
     slots = {"PET": _hangul(request.context.pet_name) or "복실이"}
@@ -56,6 +58,8 @@ def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str 
         slots["N"] = earlier
     for situation in situations.SITUATIONS:
         if situation.fits(squeezed):
+            if chooser.attempt > MANY:
+                return f"{chooser.pick(frames.COMMENTS)} {chooser.pick(TALK[Topic.OTHER].now + frames.GO_ON)}"
             if situation.name == "yes_on" and not chooser.said:
                 return chooser.pick(requests.HERE)
             return chooser.pick(situation.replies, **slots)
@@ -115,6 +119,8 @@ def _to_story(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str:
     feeling = feelings.feeling_in(heard.text)
     focus = _focus(heard)
     if _is_noise(heard) or (focus is None and heard.statement is None and feeling is None and not heard.about_past):
+        if chooser.attempt > MANY:
+            return f"{chooser.pick(frames.STILL_UNCLEAR)} {chooser.pick(frames.STILL_UNCLEAR_ASKS)}"
         is_long = heard.words >= 5 and not _is_noise(heard)
         return chooser.pick(frames.UNCLEAR_LONG if is_long else frames.UNCLEAR)
     if heard.ending in (Ending.ASKS, Ending.BIDS):
@@ -182,7 +188,7 @@ def _to_request(heard: Heard, focus: Mention | None, chooser: Chooser) -> str:
     asks = heard.ending is Ending.ASKS
     honest = chooser.pick(frames.DONT_KNOW if asks else frames.CANNOT)
     if focus is None:
-        return f"{honest} {chooser.pick(frames.ASKED_QUESTIONS if asks else topics.TALK[Topic.OTHER].now)}"
+        return f"{honest} {chooser.pick(frames.ASKED_QUESTIONS if asks else TALK[Topic.OTHER].now)}"
     wondered = "{N} 일이 궁금하시군요." if focus.is_person else "{N:이/가} 궁금하시군요."
     second = chooser.pick((wondered if asks else "{N} 이야기라면 얼마든지 들을게요.",), N=focus.display)
     if focus.topic is Topic.OTHER and asks:
@@ -222,6 +228,8 @@ def _varied(told: str, chooser: Chooser) -> str:
 def _comment(
     request: ReplyRequest, opening: str, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser
 ) -> str:
+    if chooser.attempt > MANY:
+        return chooser.pick(frames.COMMENTS)
     if feeling is not None:
         return chooser.pick(feeling.comments)
     if focus is None:
@@ -234,7 +242,7 @@ def _comment(
             return chooser.pick(frames.EARLIER_COMMENTS, N=focus.display)
     if focus.topic not in _HEAVY_TOPICS and chooser.chance("brief", 4):
         return ""
-    comments = topics.TALK[focus.topic].comments
+    comments = TALK[focus.topic].comments
     fresh = [comment for comment in comments if "{N" not in comment or focus.display not in opening]
     return chooser.pick(fresh or comments, N=focus.display)
 
@@ -242,19 +250,24 @@ def _comment(
 def _question(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
     if heard.ending is Ending.OPEN and heard.statement is None:
         return chooser.pick(frames.GO_ON)
+    if chooser.attempt > MANY:
+        return chooser.pick(TALK[Topic.OTHER].now + frames.GO_ON)
     of_body = focus is not None and focus.topic is Topic.BODY
     if feeling is not None and (feeling.heavy or focus is None or of_body or chooser.chance("feeling", 2)):
         return chooser.pick(feeling.questions)
     if focus is None:
-        talk = topics.TALK[Topic.OTHER]
+        talk = TALK[Topic.OTHER]
         return chooser.pick(talk.then if heard.about_past else talk.now)
     return _topic_question(heard, focus, chooser)
 
 
 def _topic_question(heard: Heard, focus: Mention, chooser: Chooser) -> str:
-    talk = topics.TALK[focus.topic]
-    past = heard.about_past or focus.topic in _ALWAYS_PAST
-    return chooser.pick(talk.then if past else talk.now, N=focus.display)
+    talk = TALK[focus.topic]
+    options = talk.then if heard.about_past or focus.topic in _ALWAYS_PAST else talk.now
+    told = heard.statement.mentions if heard.statement is not None else ()
+    if any(mention.is_person for mention in told):  # who was there has just been said
+        options = tuple(option for option in options if not re.search(r"누구와|누가|누구를", option)) or options
+    return chooser.pick(options, N=focus.display)
 
 
 # --- the form of address ---------------------------------------------------------------------------------------------

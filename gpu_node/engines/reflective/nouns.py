@@ -365,7 +365,7 @@ def _relative(word: str) -> tuple[str, Entry, str] | None:
     entries = lexicon()
     for prefix in _PREFIXES:
         rest = word.removeprefix(prefix)
-        for at in range(len(rest), 1, -1):
+        for at in range(len(rest), 0, -1):
             entry = entries.get(rest[:at]) if rest != word else None
             if entry is not None and entry.honoured is not None and may_follow(rest[:at], rest[at:]):
                 return prefix + rest[:at], Entry(prefix + entry.display, entry.topic, entry.honoured), rest[at:]

@@ -208,6 +208,17 @@ UNCLEAR = (
     "I heard only a little just now. What would you like to tell me?",
     "I am not sure I understood. Could you put it another way?",
 )
+STILL_UNCLEAR = (
+    "I am sorry, I missed it again.",
+    "It is still not clear to me.",
+    "Once more I did not catch it, forgive me.",
+)
+STILL_UNCLEAR_ASKS = (
+    "Could you say it a little slower?",
+    "Could you say it in other words?",
+    "What is it about?",
+    "Whom is it about?",
+)
 UNCLEAR_LONG = (
     "I listened, but I did not understand all of it. What is the part that matters most to you?",
     "There is more in that than I could follow. Would you tell me a little more simply?",

@@ -81,7 +81,7 @@ def understand(text: str) -> Heard:
         text=text,
         squeezed=squeezed,
         ending=classify(text),
-        mentions=_ranked(mentions, len(words)),
+        mentions=_ranked(mentions, len(words), hurts=_HURTS.search(squeezed) is not None),
         guesses=_guesses(words, mentions),
         statement=next((statement for statement in statements if statement is not None), None),
         about_past=_PAST_TIMES.search(squeezed) is not None,
@@ -95,7 +95,8 @@ def _sentences(text: str) -> list[str]:
     for part in re.split(r"(?<=[.!?…])\s+", text):
         current: list[str] = []
         words = _FILLERS.sub("", part).split()
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for at, word in enumerate(words):
+            following = words[at + 1] if at + 1 < len(words) else ""
             current.append(word)
             if _is_final(bare(word)) and not _QUOTES.match(following):
                 sentences.append(" ".join(current))
@@ -154,14 +155,15 @@ def _before_copula(word: str, text: str) -> tuple[str, Entry, str] | None:
     return (found[0], found[1], match[2]) if found is not None and not found[2] else None
 
 
-def _ranked(mentions: list[Mention], words: int) -> tuple[Mention, ...]:
+def _ranked(mentions: list[Mention], words: int, *, hurts: bool) -> tuple[Mention, ...]:
     """What the utterance is most likely about first: late, in a central place of its clause, and concrete."""
     by_place = 4.0 if words < LONG else 1.0
 
     def weight(mention: Mention) -> float:
         place = by_place * (mention.at + 1) / max(words, 1)
         central = 1.5 if mention.particle in _CENTRAL else 0.0
-        return place + central + _WEIGHT.get(mention.topic, 0.0) + (1.5 if mention.is_person else 0.0)
+        own = 1.5 if mention.is_person or (hurts and mention.topic is Topic.BODY) else 0.0
+        return place + central + own + _WEIGHT.get(mention.topic, 0.0)
 
     first: dict[str, Mention] = {}
     for mention in sorted(mentions, key=weight, reverse=True):

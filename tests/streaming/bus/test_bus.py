@@ -151,6 +151,24 @@ async def test_adding_a_server_moves_only_its_share(short_path: Path, valkey: Va
         assert 200 < before.count(a.url) < 400
 
 
+# --- health ----------------------------------------------------------------------------------------------------------
+
+
+async def test_warm_nodes_are_those_that_claim(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    assert await gateway.warm_nodes() == 0
+    waiting = asyncio.create_task(node.claims.next(1))
+    await until(lambda: valkey.blocked_reads() == 1)
+    assert await gateway.warm_nodes() == 1
+    async with Bus.open([valkey.url], name="leaving", limits=QUICK) as leaving:
+        await open_turn(gateway, Receiver(), a_session())
+        await open_turn(gateway, Receiver(), a_session())
+        await claim(leaving)
+        assert await gateway.warm_nodes() == 2
+    # What it handed back is held by a consumer that stands for nobody.
+    assert await gateway.warm_nodes() == 1
+    await waiting
+
+
 # --- values taken once -----------------------------------------------------------------------------------------------
 
 

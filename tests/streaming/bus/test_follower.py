@@ -62,9 +62,25 @@ async def test_following_anew_starts_anew(valkey: Valkey, gateway: Bus) -> None:
     add(valkey, key, 1, 2)
     follower.follow(key, first.deliver)
     await until(lambda: first.ids == ["1-1", "1-2"])
+    await until(lambda: valkey.blocked_reads() == 1)
+    add(valkey, key, 3)  # Already on its way to the first.
     follower.follow(key, second.deliver)
-    add(valkey, key, 3)
     await until(lambda: second.ids == ["1-1", "1-2", "1-3"])
+    assert first.ids == ["1-1", "1-2"]
+
+
+async def test_nothing_comes_after_unfollowing(valkey: Valkey, gateway: Bus) -> None:
+    receiver, other = Receiver(), Receiver()
+    follower = gateway.server_for("any").follower
+    add(valkey, "silvertalk:test", 1)
+    follower.follow("silvertalk:test", receiver.deliver)
+    await until(lambda: receiver.entries and valkey.blocked_reads() == 1)
+    add(valkey, "silvertalk:test", 2)  # Already on its way.
+    follower.unfollow("silvertalk:test")
+    add(valkey, "silvertalk:other", 1)
+    follower.follow("silvertalk:other", other.deliver)
+    await until(lambda: other.entries)
+    assert receiver.ids == ["1-1"]
 
 
 async def test_a_deliverer_may_unfollow_itself(valkey: Valkey, gateway: Bus) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,22 @@ async def test_opening_while_redis_is_away_is_unavailable(own_valkey: Valkey) ->
             await open_turn(bus, Receiver(), a_session())
         own_valkey.start()
         await open_turn(bus, Receiver(), a_session())
+
+
+async def test_an_opening_that_was_done_unheard_is_taken_back(valkey: Valkey, proxy: RedisProxy) -> None:
+    async with Bus.open([proxy.url], name="far", limits=replace(QUICK, patience_seconds=0.1)) as bus:
+        await bus.ping()
+        session = a_session()
+        proxy.lose_replies_after(b"EVAL")
+        opening = asyncio.create_task(open_turn(bus, Receiver(), session))
+        await until(lambda: offers(valkey) == 1)
+        proxy.accepting = False
+        proxy.cut()
+        with pytest.raises(BusUnavailable):
+            await opening
+        proxy.accepting = True
+        await until(lambda: offers(valkey) == 0)
+        await open_turn(bus, Receiver(), session)
 
 
 async def test_opening_without_memory_is_full_and_leaves_nothing(own_valkey: Valkey) -> None:
@@ -304,6 +321,19 @@ async def test_only_the_latest_owner_offers_again(valkey: Valkey, gateway: Bus) 
         await turn.reoffer()
     assert await later.up.append(batch(1)) == "2-2"
     assert offers(valkey) == 1
+
+
+async def test_offering_again_takes_the_earlier_offer_away(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    """Not everything has to be lost at once, and a node must not be given the same turn by two offers."""
+    turn = await open_turn(gateway, Receiver(), a_session())
+    held = await claim(node)
+    await turn.reoffer()
+    assert valkey.ids(names.OFFERS) == [turn.offer_id]
+    assert turn.offer_id != held.offer_id
+    with pytest.raises(Fenced):
+        await held.renew()
+    again = await claim(node)
+    assert again.offer_id == turn.offer_id
 
 
 async def test_a_flush_is_noticed_by_writing(valkey: Valkey, gateway: Bus) -> None:
