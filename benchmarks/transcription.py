@@ -86,9 +86,9 @@ class Bench:
     def _pass(self, audio: Samples, language: Language, *, final: bool) -> Hypothesis:
         cost = self.finals if final else self.captions
         cpu, wall = time.process_time(), time.perf_counter()
-        heard = None
-        for heard in self._timed(self._engine.transcribe(audio, language=language, final=final), cost):
-            pass
+        heard: Hypothesis | None = None
+        for step in self._timed(self._engine.transcribe(audio, language=language, final=final), cost):
+            heard = step
         cost.cpu_seconds.append(time.process_time() - cpu)
         cost.wall_seconds.append(time.perf_counter() - wall)
         assert heard is not None, "a pass ends with a hypothesis"
@@ -124,7 +124,7 @@ def speech(bench: Bench, language: Language, limit: int | None) -> None:
     print(f"two or more in {fmean(len(u.caption_seconds) >= 2 for u in long):.0%} of {len(long)} over 3 s", end="; ")
     print(f"first after {median(u.caption_seconds[0] for u in long if u.caption_seconds):.2f} s")
     print(f"  stable before final  {fmean(u.stable_share for u in heard):.0%} of the text")
-    for name, cost in (("captions", bench.captions), ("final passes", bench.finals)):
+    for name, cost in (("caption passes", bench.captions), ("final passes", bench.finals)):
         if cost.wall_seconds:
             print(f"  {name:20} {_summary(cost, audio_seconds)}")
 

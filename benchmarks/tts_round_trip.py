@@ -155,9 +155,8 @@ def latency(engine: TextToSpeech, speed: float) -> None:
         first, wall, cpu = (min(times[n] for _, times in runs) for n in range(3))
         seconds = len(runs[0][0]) / engine.sample_rate
         syllables = len(units(clause, "ko"))
-        print(
-            f"{syllables:3d} syll.  {seconds:8.2f} {1000 * first:15.0f} {1000 * wall:8.0f} {wall / seconds:6.2f} {cpu:6.2f}"
-        )
+        figures = f"{seconds:8.2f} {1000 * first:15.0f} {1000 * wall:8.0f} {wall / seconds:6.2f} {cpu:6.2f}"
+        print(f"{syllables:3d} syll.  {figures}", flush=True)
 
 
 def main() -> None:
@@ -178,9 +177,8 @@ def main() -> None:
     voices = kokoro.voices if arguments.voices == ["all"] else arguments.voices
     parts = (arguments.only,) if arguments.only else ("own", "recorded", "english", "latency")
     hear = listener(weights, arguments.threads)
-    print(
-        f"{'voice and texts':34s} {'n':>4s} {'mean':>6s} {'median':>6s} {'pooled':>6s} {'exact':>6s} {'RTF':>6s} {'CPU/s':>6s}"
-    )
+    columns = "".join(f" {name:>6s}" for name in ("mean", "median", "pooled", "exact", "RTF", "CPU/s"))
+    print(f"{'voice and texts':34s} {'n':>4s}{columns}")
 
     def measure(engine: TextToSpeech, name: str, texts: Sequence[str], language: Language, voice: str) -> None:
         if texts:

@@ -60,30 +60,35 @@ CODAS = {"": "", "ㄱ": "k", "ㄴ": "n", "ㄷ": "t", "ㄹ": "l", "ㅁ": "m", "�
 VOICING = frozenset("ㄴㄹㅁㅇ")
 PALATALISING = frozenset("ㅑㅕㅖㅒㅛㅠㅟㅣ")
 """Vowels before which ㅅ is [ɕ]."""
+HIGH = frozenset("ㄲㄸㅃㅆㅉㅊㅋㅌㅍㅎㅅ")
+"""Onsets with which a word starts on a high tone in Seoul (Jun 1993, The Phonetics and Phonology of Korean Prosody):
+by it listeners tell ㅊ from ㅈ as much as by the breath. The model's nearest sign is a stress mark."""
 
 
 def ipa(pronounced: str) -> str:
     """Phonemes of Hangul as it is spoken (`gpu_node.hangul.pronounce`); spaces and punctuation stay as they are."""
     out: list[str] = []
-    voiced = False  # whether the sound before is a vowel or a sonorant, which a space does not end
-    lateral = False
+    before = ""  # the sound before: "", a coda, or "V"; a space does not end its voice, a pause does
+    starts_word = True
     for sign in pronounced:
         if not is_hangul(sign):
             out.append(sign)
-            voiced = voiced and sign == " "
-            lateral = lateral and sign == " "
+            before = before if sign == " " else ""
+            starts_word = True
             continue
         onset, vowel, coda = decompose(sign)
-        out.append(_onset(onset, vowel, voiced=voiced, lateral=lateral) + VOWELS[vowel] + CODAS[coda])
-        voiced = not coda or coda in VOICING
-        lateral = coda == "ㄹ"
+        glide, nucleus = VOWELS[vowel][:-1], VOWELS[vowel][-1]
+        tone = "ˈ" if starts_word and onset in HIGH else ""
+        out.append(_onset(onset, vowel, before) + glide + tone + nucleus + CODAS[coda])
+        before = coda or "V"
+        starts_word = False
     return "".join(out)
 
 
-def _onset(onset: str, vowel: str, *, voiced: bool, lateral: bool) -> str:
-    if voiced and onset in VOICED:
+def _onset(onset: str, vowel: str, before: str) -> str:
+    if onset in VOICED and (before == "V" or before in VOICING):
         return VOICED[onset]
-    if lateral and onset == "ㄹ":
+    if onset == "ㄹ" and before == "ㄹ":
         return "l"
     if onset in "ㅅㅆ" and vowel in PALATALISING:
         return ONSETS[onset].replace("s", "ɕ")

@@ -104,7 +104,7 @@ NATIVE_COUNTERS = """
 """Counters after native numbers. Any other takes Sino-Korean ones: 분, 년, 월, 일, 세, 층, 원, 개월, 인분, 주, 도 …"""
 
 SINO_LOOKALIKES = """
-    개월 개국 개년 시경 시도 장조 대학 대조 판사 통신 번지 번길 달러 명세 병동 채널
+    개월 개국 개년 장조 대학 판사 통신 번지 번길 달러 명세 병동 채널
 """.split()
 """Begin like a native counter, but are not one."""
 

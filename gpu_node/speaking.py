@@ -165,7 +165,7 @@ def _done(start: StartReply, progress: _Progress, failure: NodeError | None) -> 
     return ReplyDone(
         attempt=start.attempt,
         reply=start.reply,
-        reason="failed" if failed or not progress.sentences else "completed",
+        reason="failed" if failed or not (progress.sentences or start.released) else "completed",
         source=progress.source,
         detail=f"{failure.code}: {failure}" if failure is not None else "",
         timings_ms=progress.timings_ms,

@@ -25,6 +25,7 @@ from silvertalk.committer import Committer
 from silvertalk.database import Database
 from silvertalk.gateway import Gateway
 from silvertalk.listening import VadService
+from silvertalk.orphans import Orphans
 from silvertalk.settings import Settings
 from streaming.bus import Bus
 from streaming.messages import TurnRecord
@@ -69,8 +70,9 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
 
         committer = await stack.enter_async_context(Committer(database, on_committed, limit=settings.commit_backlog))
         gateway = Gateway(settings, bus, vad, committer)
-        bus.on_replaced = gateway.on_replaced
-        await bus.listen()
+        bus.on_replaced = gateway.on_replaced  # heard from the first session on, before it is announced
+        bus.on_revoked = gateway.on_revoked
+        await stack.enter_async_context(Orphans(bus, database, settings))
         services = Services.of(settings, store=bus, database=database, door=gateway.check_door)
         app = _application(settings, bus, database, gateway, services)
         yield Parts(settings, bus, database, committer, gateway, app)

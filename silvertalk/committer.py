@@ -10,8 +10,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from silvertalk.backoff import Backoff
 from silvertalk.database import Database
@@ -24,6 +25,13 @@ log = logger("committer")
 
 CALLBACK_SECONDS = 5.0
 """Longest that telling one client may keep the others' turns waiting."""
+
+
+class SessionEnd(NamedTuple):
+    """A conversation is over: written behind its turns, without which it has no row."""
+
+    session: str
+    ended_at: datetime
 
 
 class Committer:
@@ -41,7 +49,7 @@ class Committer:
         # A turn is about 2 KiB: the default limit holds 20 MiB, ten minutes of 150 busy sessions. At the limit `submit`
         # waits, which holds back that session alone; `full` lets the door refuse new ones meanwhile.
         self._limit = limit
-        self._waiting: deque[TurnRecord] = deque()
+        self._waiting: deque[TurnRecord | SessionEnd] = deque()
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -68,8 +76,8 @@ class Committer:
     def full(self) -> bool:
         return len(self._waiting) >= self._limit
 
-    async def submit(self, record: TurnRecord) -> None:
-        """Take a closed turn; waits while the backlog is full."""
+    async def submit(self, record: TurnRecord | SessionEnd) -> None:
+        """Take a closed turn, or a session's end; waits while the backlog is full."""
         async with self._changed:
             await self._changed.wait_for(lambda: not self.full)
             self._waiting.append(record)
@@ -89,32 +97,33 @@ class Committer:
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: bool(self._waiting))
-            record = self._waiting[
-                0
-            ]  # it leaves the queue once it is written: a cancelled write is still counted as left
-            if await self._write(record):
+            record = self._waiting[0]  # it leaves the queue once it is written: a cancelled write counts as left
+            if await self._write(record) and isinstance(record, TurnRecord):
                 await self._tell(record)
             async with self._changed:
                 self._waiting.popleft()
                 COMMIT_BACKLOG.set(len(self._waiting))
                 self._changed.notify_all()
 
-    async def _write(self, record: TurnRecord) -> bool:
+    async def _write(self, record: TurnRecord | SessionEnd) -> bool:
         """True once the row is there; False when the database will never take it."""
         backoff = Backoff()
         while True:
             started = time.perf_counter()
             try:
+                if isinstance(record, SessionEnd):
+                    await self._database.end_session(record.session, record.ended_at)
+                    return True
                 new = await self._database.commit_turn(record)
             except DatabaseAway:
                 COMMIT_FAILURES.labels("away").inc()
             except DatabaseRefused:
                 COMMIT_FAILURES.labels("refused").inc()
-                log.error("commit_refused", session=record.session, turn=record.turn, exc_info=True)
+                log.error("commit_refused", **_whose(record), exc_info=True)
                 return False
             except Exception:  # a mistake of ours must not stop the turns behind it, nor be retried without end
                 COMMIT_FAILURES.labels("refused").inc()
-                log.error("commit_broke", session=record.session, turn=record.turn, exc_info=True)
+                log.error("commit_broke", **_whose(record), exc_info=True)
                 return False
             else:
                 COMMIT_SECONDS.observe(time.perf_counter() - started)
@@ -130,3 +139,7 @@ class Committer:
         except Exception:
             COMMIT_FAILURES.labels("callback").inc()
             log.error("committed_not_told", session=record.session, turn=record.turn, exc_info=True)
+
+
+def _whose(record: TurnRecord | SessionEnd) -> dict[str, object]:
+    return {"session": record.session, "turn": record.turn if isinstance(record, TurnRecord) else 0}

@@ -1,7 +1,12 @@
 """The door of `/v1/talk`: who may come in, how many at once, and how everybody is let go.
 
-A connection is: origin, place, `hello` with its ticket, ownership of the session (its next epoch), then two things at once,
-reading the socket and emptying the outbox, until either ends. What is refused is refused before anything is allocated.
+A connection is: origin, place, `hello` with its ticket, ownership of the session (its next epoch), then two things at
+once, reading the socket and emptying the outbox, until either ends. What is refused is refused before anything is
+allocated.
+
+A ticket is good for the whole conversation: access tokens live half an hour, and nobody is cut off in the middle of a
+story because of that. What ends a conversation early is a revocation, and, after so many hours that it is hardly one
+person's talk any more, the need to show a token again.
 """
 
 from __future__ import annotations
@@ -9,15 +14,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from silvertalk import metrics
 from silvertalk.auth import check_origin
-from silvertalk.committer import Committer
+from silvertalk.committer import Committer, SessionEnd
 from silvertalk.errors import (
     AddressFull,
     Draining,
@@ -25,6 +32,8 @@ from silvertalk.errors import (
     ServerFull,
     SessionReplaced,
     SilverTalkError,
+    TokenExpired,
+    TokenRefused,
     protocol_message_ko,
     translated,
 )
@@ -37,9 +46,9 @@ from silvertalk.settings import Settings
 from silvertalk.tickets import redeem_ticket
 from silvertalk.turn_life import TurnLife
 from streaming.bus import Bus, Journal
-from streaming.errors import ProtocolError
+from streaming.errors import BusError, ProtocolError
 from streaming.logs import logger
-from streaming.messages import SessionOpened, TurnRecord
+from streaming.messages import SessionEnded, SessionOpened, TurnRecord
 from streaming.protocol import (
     MICROPHONE_RATE,
     Hello,
@@ -55,6 +64,14 @@ from streaming.protocol import (
 log = logger("gateway")
 
 SERVICE_RESTART = 1012
+MAX_SESSION_SECONDS = 6 * 3600.0
+"""After this a conversation ends at its next quiet moment, and the client comes back with a new ticket."""
+AHEAD_SECONDS = 4
+"""Reply audio that may come at once: nodes speak 3 s ahead of the player. A client that is well never has more waiting."""
+LAST_EVENTS_SECONDS = 5.0
+"""How long the end of a conversation waits for the journal, which may be out of reach."""
+GOODBYE_SECONDS = 12.0
+"""How long a drain waits for a conversation that was told to end: its last turn is still closed and recorded."""
 
 
 @dataclass(eq=False)
@@ -67,6 +84,8 @@ class Connection:
     outbox: Outbox | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     reason: SilverTalkError | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Everything of it has been seen to."""
 
     def leave(self, reason: SilverTalkError | None) -> None:
         if not self.leaving.is_set():
@@ -143,6 +162,8 @@ class Gateway:
     async def _welcome(self, socket: WebSocket, address: str) -> None:
         hello = await self._hello(socket)
         identity = await redeem_ticket(self._bus, hello.ticket)
+        if self._draining:
+            raise Draining
         connection = Connection(identity.user, address)
         for other in [known for known in self._connections if known.user == identity.user]:
             other.leave(SessionReplaced())
@@ -151,6 +172,7 @@ class Gateway:
             await self._converse(socket, hello, connection)
         finally:
             self._connections.discard(connection)
+            connection.over.set()
         if connection.reason is not None:
             await _refuse(socket, connection.reason)
         elif self._draining:
@@ -176,50 +198,84 @@ class Gateway:
 
     async def _converse(self, socket: WebSocket, hello: Hello, connection: Connection) -> None:
         session_id = secrets.token_hex(16)
+        async with self._journal(session_id) as journal:
+            await self._bus.announce_session(connection.user, session_id, self._name)
+            async with self._outbox(socket, connection, journal, session_id) as outbox:
+                opened = SessionOpened(
+                    user=connection.user, language=hello.language, reply_rate=self._settings.reply_rate
+                )
+                outbox.record(opened)
+                if hello.resume is not None:
+                    outbox.tell(Resync(reason="unknown_session"), journaled=False)
+                outbox.tell(self._ready(session_id, hello))
+                log.info("session_opened", session=session_id, language=hello.language, client=hello.client[:80])
+                await self._talk(socket, hello, connection, outbox, session_id, journal.epoch)
+        log.info("session_closed", session=session_id)
+
+    @asynccontextmanager
+    async def _journal(self, session: str) -> AsyncIterator[Journal]:
+        """The session as this gateway's, until its end."""
+        journal = await Journal.own(self._bus, session, gateway=self._name)
+        try:
+            yield journal
+        finally:
+            self._bus.forget_session(session)
+            with suppress(TimeoutError):  # the bus sees to it once Redis is back
+                async with asyncio.timeout(LAST_EVENTS_SECONDS):
+                    await journal.close()
+
+    @asynccontextmanager
+    async def _outbox(
+        self, socket: WebSocket, connection: Connection, journal: Journal, session: str
+    ) -> AsyncIterator[Outbox]:
+        """The way to the client, and the task that empties it."""
         settings = self._settings
-        journal = await Journal.own(self._bus, session_id, gateway=self._name)
-        await self._bus.announce_session(connection.user, session_id, self._name)
         outbox = connection.outbox = Outbox(
             journal,
             socket,
             send_seconds=settings.send_timeout_seconds,
-            limit_bytes=settings.send_backlog_kib * 1024,
+            limit_bytes=max(settings.send_backlog_kib * 1024, AHEAD_SECONDS * settings.reply_rate * 2),
             on_socket_lost=lambda error: connection.leave(error if isinstance(error, SilverTalkError) else None),
         )
-        outbox.record(SessionOpened(user=connection.user, language=hello.language, reply_rate=settings.reply_rate))
-        if hello.resume is not None:
-            outbox.tell(Resync(reason="unknown_session"), journaled=False)
-        outbox.tell(self._ready(session_id, hello))
-        sending = asyncio.create_task(outbox.run(), name=f"outbox:{session_id[:8]}")
+        sending = asyncio.create_task(outbox.run(), name=f"outbox:{session[:8]}")
         sending.add_done_callback(lambda task: _note_failure(task, connection))
         metrics.SESSIONS.inc()
-        log.info("session_opened", session=session_id, language=hello.language, client=hello.client[:80])
         try:
-            life = TurnLife(
-                self._bus.turns(session_id), outbox, settings, epoch=journal.epoch, commit=self._committer.submit
-            )
+            yield outbox
+        finally:
+            metrics.SESSIONS.dec()
+            outbox.record(SessionEnded(reason=connection.reason.code if connection.reason else "bye"))
+            outbox.end()
+            await asyncio.wait([sending], timeout=LAST_EVENTS_SECONDS)
+            sending.cancel()
+            await asyncio.wait([sending])
+
+    async def _talk(
+        self, socket: WebSocket, hello: Hello, connection: Connection, outbox: Outbox, session_id: str, epoch: int
+    ) -> None:
+        """The conversation itself; returns when the last of its turns is closed."""
+        settings = self._settings
+        life = TurnLife(self._bus.turns(session_id), outbox, settings, epoch=epoch, commit=self._committer.submit)
+        session = connection.session = Session(
+            session=session_id,
+            user=connection.user,
+            language=hello.language,
+            outbox=outbox,
+            life=life,
+            reply_rate=settings.reply_rate,
+            history_turns=settings.history_turns,
+            max_speech_samples=settings.max_utterance_seconds * MICROPHONE_RATE,
+            local_time=self._local_time,
+        )
+        self._sessions[session_id] = session
+        try:
             async with life:
-                session = connection.session = Session(
-                    session=session_id,
-                    user=connection.user,
-                    language=hello.language,
-                    outbox=outbox,
-                    life=life,
-                    reply_rate=settings.reply_rate,
-                    history_turns=settings.history_turns,
-                    local_time=self._local_time,
-                )
-                self._sessions[session_id] = session
                 await self._listen(socket, hello, connection, session)
         finally:
             # Commits that come after this find nobody to tell; the rows are written all the same.
-            self._sessions.pop(session_id, None)
-            metrics.SESSIONS.dec()
-            outbox.end()
-            await asyncio.wait([sending])
-            await journal.close()
-            self._bus.forget_session(session_id)
-            log.info("session_closed", session=session_id)
+            del self._sessions[session_id]
+        if session.turns_begun:
+            await self._committer.submit(SessionEnd(session_id, datetime.now(UTC)))
 
     async def _listen(self, socket: WebSocket, hello: Hello, connection: Connection, session: Session) -> None:
         """Read the socket until it ends, or until the connection is told to leave."""
@@ -233,16 +289,20 @@ class Gateway:
             tell=lambda event: outbox.tell(event, journaled=False),
             tell_fault=lambda error: outbox.tell(_problem(error), journaled=False),
         )
-        reading = asyncio.create_task(reader.run(), name=f"read:{session.id[:8]}")
-        leaving = asyncio.create_task(connection.leaving.wait(), name=f"leave:{session.id[:8]}")
+        tasks = [
+            asyncio.create_task(reader.run(), name=f"read:{session.id[:8]}"),
+            asyncio.create_task(connection.leaving.wait(), name=f"leave:{session.id[:8]}"),
+            asyncio.create_task(_outstay(connection, session), name=f"outstay:{session.id[:8]}"),
+        ]
         try:
-            await asyncio.wait([reading, leaving], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reading, leaving):
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([reading, leaving])
+            await asyncio.wait(tasks)
             microphone.close()
             session.end()
+        reading = tasks[0]
         if not reading.cancelled() and (error := reading.exception()) is not None:
             raise error
 
@@ -274,20 +334,33 @@ class Gateway:
             if connection.session is not None and connection.session.id == session:
                 connection.leave(SessionReplaced())
 
+    def on_revoked(self, user: str) -> None:
+        """This person's tokens are worth nothing any more."""
+        for connection in self._connections:
+            if connection.user == user:
+                connection.leave(TokenRefused())
+
     async def drain(self) -> None:
-        """No new sessions; tell everybody to come back elsewhere, and let each go once its turn in hand is over."""
+        """No new sessions; tell everybody to come back elsewhere, and let each go once its turn in hand is over.
+
+        Returns when all are gone and their turns with the committer.
+        """
         self._draining = True
-        connections = list(self._connections)
-        for connection in connections:
-            if connection.session is not None and connection.outbox is not None:
-                connection.outbox.tell(Reconnect(after_turn=connection.session.turn_in_hand), journaled=False)
-        if connections:
-            waits = [asyncio.create_task(_leave_settled(each), name="drain") for each in connections]
-            await asyncio.wait(waits, timeout=self._settings.drain_seconds)
-            for wait in waits:
-                wait.cancel()
-        for connection in connections:
-            connection.leave(None)
+        leaving = [asyncio.create_task(self._let_go(each), name="drain") for each in list(self._connections)]
+        if leaving:
+            await asyncio.wait(leaving)
+
+    async def _let_go(self, connection: Connection) -> None:
+        if connection.session is not None and connection.outbox is not None:
+            connection.outbox.tell(Reconnect(after_turn=connection.session.turn_in_hand), journaled=False)
+            ends = [asyncio.create_task(event.wait()) for event in (connection.session.settled, connection.over)]
+            await asyncio.wait(ends, timeout=self._settings.drain_seconds, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
+        connection.leave(None)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await connection.over.wait()
 
 
 def _problem(error: ProtocolError) -> Problem:
@@ -296,10 +369,10 @@ def _problem(error: ProtocolError) -> Problem:
     )
 
 
-async def _leave_settled(connection: Connection) -> None:
-    if connection.session is not None:
-        await connection.session.settled.wait()
-    connection.leave(None)
+async def _outstay(connection: Connection, session: Session) -> None:
+    await asyncio.sleep(MAX_SESSION_SECONDS)
+    await session.settled.wait()
+    connection.leave(TokenExpired())
 
 
 def _note_failure(task: asyncio.Task[None], connection: Connection) -> None:

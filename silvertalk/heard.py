@@ -29,8 +29,10 @@ def heard_text(sentences: list[SpokenSentence], played_samples: int) -> str:
     """The words of `sentences` that were played within `played_samples`."""
     parts: list[str] = []
     for sentence in sentences:
-        if not sentence.samples or played_samples <= sentence.first_sample:
+        if played_samples <= sentence.first_sample:
             break
+        if not sentence.samples:
+            continue  # its node died before voicing it; the next one says it anew
         if played_samples >= sentence.first_sample + sentence.samples:
             parts.append(sentence.text)
             continue

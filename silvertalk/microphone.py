@@ -49,6 +49,11 @@ class Microphone:
         self._segmenter = Segmenter(SegmenterSettings(preroll_ms=settings.pre_roll_ms))
         self._endpointing = Endpointing(wait_ms=settings.endpoint_wait_ms)
         self._push_to_talk = push_to_talk
+        self._limit_samples = settings.max_utterance_seconds * MICROPHONE_RATE
+        self._started_at: int | None = None
+        """First sample of the utterance that is open, None between utterances."""
+        self._committed_to = 0
+        """What was received up to a commit belongs to it, also where the VAD scores it only later."""
         self._tail = AudioTail(TAIL_SECONDS * MICROPHONE_RATE)
         self._first_batch = settings.audio_batch_first_ms * MICROPHONE_RATE // 1000
         self._batch = settings.audio_batch_ms * MICROPHONE_RATE // 1000
@@ -78,24 +83,34 @@ class Microphone:
             return False
         self._send_to(self._tail.end_sample)
         self._stop_sending()
-        decision = self._endpointing.commit(self._segmenter.heard_sample)
+        self._committed_to = self._tail.end_sample
+        self._end(self._endpointing.commit(self._segmenter.heard_sample))
+        return True
+
+    def _end(self, decision: EndpointDecision) -> None:
+        self._started_at = None
         self._segmenter.end_utterance()
         self._speaker.utterance_ended(decision)
-        return True
 
     # --- what the VAD makes of it ------------------------------------------------------------------------------------
 
     def _on_windows(self, windows: Sequence[ScoredWindow]) -> None:
-        for event in self._segmenter.feed(windows):
+        fresh = [window for window in windows if window.first_sample >= self._committed_to]
+        for event in self._segmenter.feed(fresh):
             self._on_voice(event)
-        decision = None if self._push_to_talk else self._endpointing.decide(self._segmenter.heard_sample)
+        heard = self._segmenter.heard_sample
+        decision = None if self._push_to_talk else self._endpointing.decide(heard)
+        if decision is None and self._started_at is not None and heard - self._started_at >= self._limit_samples:
+            self._send_to(heard)
+            self._stop_sending()
+            decision = self._endpointing.limit(heard)
         if decision is not None:
-            self._segmenter.end_utterance()
-            self._speaker.utterance_ended(decision)
+            self._end(decision)
 
     def _on_voice(self, event: SegmenterEvent) -> None:
         match event:
             case SpeechStarted():
+                self._started_at = event.start_sample
                 self._speaker.speech_started(event.start_sample)
                 self._start_sending(event.start_sample)
             case SpeechPaused():

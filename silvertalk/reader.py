@@ -32,6 +32,9 @@ from streaming.protocol import (
 AUDIO_SPEED = 1.25
 AUDIO_BURST_SECONDS = 2.0
 """Microphones' clocks drift and radios stall and catch up; beyond this it is no microphone."""
+MESSAGES_PER_SECOND = 200
+MESSAGES_BURST = 1000
+"""Four times what a microphone of 20 ms frames and its player send; tiny messages cost as much as large ones."""
 FAULTS_PER_SECOND = 0.5
 FAULT_BURST = 20
 RECEIVED_EVERY_SAMPLES = MICROPHONE_RATE
@@ -66,6 +69,7 @@ class Reader:
         self._tell = tell
         self._tell_fault = tell_fault
         self._audio = Bucket(AUDIO_SPEED * MICROPHONE_RATE, AUDIO_BURST_SECONDS * MICROPHONE_RATE)
+        self._messages = Bucket(MESSAGES_PER_SECOND, MESSAGES_BURST)
         self._faults = Bucket(FAULTS_PER_SECOND, FAULT_BURST)
         self._told_received = 0
 
@@ -77,6 +81,8 @@ class Reader:
                 message = await receive(self._socket)
             except WebSocketDisconnect:
                 return
+            if not self._messages.take(1, loop.time()):
+                raise fault("audio_too_fast", f"more than {MESSAGES_PER_SECOND} messages a second")
             try:
                 if isinstance(message, bytes):
                     self._hear(message, loop.time())

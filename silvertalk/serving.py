@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from silvertalk.app import Parts, running
 from silvertalk.settings import Settings
@@ -25,6 +26,18 @@ MAX_CONTROL_FRAME_BYTES = 64 * 1024
 """The largest WebSocket message taken off the wire; the protocol's own limits are far below."""
 COMMIT_SECONDS = 5.0
 """After the last conversation: how long the database may still take."""
+
+
+LINGER_SECONDS = 5.0
+"""How long a connection that has been closed may take for its last bytes: a client that reads nothing takes none."""
+
+
+class VoiceSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which is torn down where a closed connection does not empty itself."""
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
 class Server(uvicorn.Server):
@@ -48,7 +61,7 @@ def server_of(parts: Parts) -> Server:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=VoiceSocket,
         ws_max_size=MAX_CONTROL_FRAME_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",

@@ -71,21 +71,26 @@ class Session:
         life: TurnLife,
         reply_rate: int,
         history_turns: int,
+        max_speech_samples: int,
         local_time: Callable[[], str],
     ) -> None:
+        """`max_speech_samples`: who goes on beyond it is not cut off, but begins another turn."""
         self.id = session
         self.user = user
         self.language: Language = language
         self._outbox = outbox
         self._life = life
         self._reply_rate = reply_rate
+        self._max_speech_samples = max_speech_samples
         self._local_time = local_time
         self._floor = Floor.OPEN
         self._turn: Turn | None = None
         self._number = 0
         # Older turns fall out of the next reply's context; the database keeps them.
         self._history: deque[Turn] = deque(maxlen=history_turns)
-        self._unsettled: set[int] = set()
+        # Turns that are not committed yet; a session begins none before its last is closed, so it is the committer's
+        # backlog that bounds them.
+        self._unsettled: dict[int, Turn] = {}
         self.settled = asyncio.Event()
         """Set while no turn is in hand and every one worth keeping is committed: when a draining gateway may let go."""
         self.settled.set()
@@ -99,6 +104,10 @@ class Session:
         """Number of the turn that is not over yet; 0 when there is none."""
         return self._turn.number if self._turn is not None else 0
 
+    @property
+    def turns_begun(self) -> int:
+        return self._number
+
     # --- what the microphone hears (silvertalk.microphone.Speaker) -----------------------------------------------------
 
     # The microphone runs by itself: it may still be in an utterance whose turn has failed. What it says of that is let
@@ -106,8 +115,11 @@ class Session:
 
     def speech_started(self, start_sample: int) -> None:
         if self._floor is Floor.THINKING:
-            self._go_on(start_sample)
-            return
+            turn = self._current()
+            if turn.opened.text is None and turn.speech_samples < self._max_speech_samples:
+                self._go_on(turn, start_sample)
+                return
+            self._leave_behind(turn)
         if self._floor is Floor.SPEAKING:
             self._interrupt("speech")
         self._begin_turn(start_sample, text=None)
@@ -156,7 +168,7 @@ class Session:
         if self._floor is Floor.SPEAKING:
             self._interrupt("typed")
         turn = self._begin_turn(received_samples, text=text)
-        turn.transcript = text
+        turn.transcript, turn.transcript_is_final = text, True
         self._move(Move.TYPED)
         self._outbox.tell(TurnEnded(turn=turn.number, end_sample=received_samples, wait_ms=0, reason="typed"))
         self._ask(turn, received_samples)
@@ -171,11 +183,11 @@ class Session:
 
     def played(self, turn: int, samples: int, *, flushed: bool) -> None:
         """A playback acknowledgement; one for a turn that is long over is late, not wrong."""
-        for known in self._history:
-            if known.number == turn:
-                known.play_to(samples)
-                if flushed:
-                    known.flushed.set()
+        known = self._unsettled.get(turn)
+        if known is not None:
+            known.play_to(samples)
+            if flushed:
+                known.flushed.set()
 
     def end(self) -> None:
         """The connection or the conversation is over: nothing more is said, what was said is kept."""
@@ -189,24 +201,16 @@ class Session:
 
     def on_down(self, turn: Turn, entries: Sequence[tuple[str, AnyMessage]]) -> None:
         """Entries of the turn's down stream, in order. What carries a stale attempt is dropped here and nowhere else."""
-        turn.moved.set()
+        turn.note_arrival()
         for entry, message in entries:
             match message:
                 case Claimed():
-                    turn.claimed_by = message.node
-                case TranscriptPartial() if not turn.over and not turn.transcript:
-                    self._outbox.tell(
-                        PartialTranscript(
-                            turn=turn.number,
-                            stable=message.stable,
-                            tentative=message.tentative,
-                            upto_sample=message.upto_sample,
-                        ),
-                        journaled=False,
-                    )
+                    self._on_claimed(turn, message)
+                case TranscriptPartial() if not turn.over and not turn.transcript_is_final:
+                    self._on_partial(turn, message)
                 case TranscriptFinal() if turn.is_current(message.attempt):
                     self._on_final(turn, message)
-                case ReplyText() | ReplyAudio() if turn.is_current(message.attempt):
+                case ReplyText() | ReplyAudio() if turn.is_current(message.attempt) and not turn.left_behind:
                     self._release(turn, entry, message)
                 case ReplyDone() if turn.is_current(message.attempt):
                     self._on_done(turn, message)
@@ -218,17 +222,28 @@ class Session:
     def committed(self, record: TurnRecord) -> None:
         """The database has the turn."""
         event = TurnCommitted(turn=record.turn, outcome=record.outcome, heard=record.heard)
-        self._outbox.record(Committed(turn=record.turn), event, after=lambda: self.settle(record.turn))
+        self._outbox.record(Committed(turn=record.turn), event)
+        self.settle(record.turn)
 
     def settle(self, turn: int) -> None:
         """Nothing more will come of this turn."""
-        self._unsettled.discard(turn)
+        self._unsettled.pop(turn, None)
         if not self._unsettled:
             self.settled.set()
 
     def fail(self, turn: Turn, error: SilverTalkError) -> None:
-        """The turn cannot be answered: the person is told, and the floor is theirs again."""
+        """The turn cannot be answered, or no further: the person is told, and the floor is theirs again.
+
+        A reply that breaks off after part of it was said is a shorter reply.
+        """
         if turn.over:
+            return
+        if turn.left_behind:
+            self._close_unanswered(turn)
+            return
+        if turn.released_samples:
+            if turn.awaits_reply:
+                self._complete(turn, "failed")
             return
         self.tell_problem(error, turn.number)
         self._outbox.tell(_reply_ended(turn, "failed"))
@@ -264,6 +279,8 @@ class Session:
         return self._turn
 
     def _begin_turn(self, first_sample: int, text: str | None) -> Turn:
+        last = self._history[-1] if self._history else None
+        continuation = last is not None and last.left_behind
         self._number += 1
         opened = TurnOpened(
             session=self.id,
@@ -272,40 +289,82 @@ class Session:
             reply_rate=self._reply_rate,
             first_sample=first_sample,
             text=text,
+            continuation=continuation,
             context=self._context(),
         )
         turn = Turn(session=self.id, user=self.user, number=self._number, language=self.language, opened=opened)
         self._turn = turn
-        self._unsettled.add(self._number)
+        self._unsettled[self._number] = turn
         self.settled.clear()
         self._history.append(turn)
         self._life.open(turn, self)
         return turn
 
-    def _go_on(self, start_sample: int) -> None:
+    def _go_on(self, turn: Turn, start_sample: int) -> None:
         """The person goes on before a word of the reply was said: the same utterance, asked about anew when it ends."""
-        turn = self._current()
         turn.cancel_reply("went_on")
-        turn.transcript = ""
+        turn.transcript_is_final = False
         turn.send_up(SpeechResumed(sample=start_sample))
         self._move(Move.SPEECH_STARTED)
 
+    def _leave_behind(self, turn: Turn) -> None:
+        """The person goes on, but in a turn of its own: of this one only the words are still wanted, not a reply."""
+        turn.left_behind = True
+        self._turn = None
+        self._move(Move.CANCELLED)
+        self._outbox.tell(_reply_ended(turn, "cancelled"))
+        if turn.transcript_is_final:
+            self._close_unanswered(turn)
+
+    def _close_unanswered(self, turn: Turn) -> None:
+        self._close(turn, "answered" if turn.transcript else "nothing_heard")
+
     def _ask(self, turn: Turn, end_sample: int) -> None:
-        turn.asked_at = asyncio.get_running_loop().time()
         turn.ask(end_sample, self._context())
 
-    def _context(self) -> ReplyContext:
+    def _context(self, asked: Turn | None = None) -> ReplyContext:
+        """What a node is told of the talk before the turn `asked` (the one in hand where none is named)."""
         said: list[Utterance] = []
         for turn in self._history:
-            if turn is self._turn or not turn.transcript:
+            if turn is (asked or self._turn):
+                break
+            if not turn.transcript:
                 continue
             said.append(Utterance(role="user", text=turn.transcript))
             if turn.heard:
                 said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
         return ReplyContext(language=self.language, history=tuple(said), local_time=self._local_time())
 
+    def _on_claimed(self, turn: Turn, message: Claimed) -> None:
+        """A node has the turn. What an older one was told it will read too, and would say all of it again."""
+        taken_over, turn.claimed_by = bool(turn.claimed_by), message.node
+        if not taken_over or turn.over or not turn.attempt:
+            return
+        metrics.REDELIVERED.inc()
+        if turn.awaits_reply:
+            turn.ask_again(self._context(turn))
+        else:
+            turn.cancel_reply("redelivered")
+
+    def _on_partial(self, turn: Turn, message: TranscriptPartial) -> None:
+        if not message.stable.startswith(turn.stable):
+            return  # another node has the turn now, and has not heard as much of it yet
+        turn.stable = message.stable
+        self._outbox.tell(
+            PartialTranscript(
+                turn=turn.number,
+                stable=message.stable,
+                tentative=message.tentative,
+                upto_sample=message.upto_sample,
+            ),
+            journaled=False,
+        )
+
     def _on_final(self, turn: Turn, message: TranscriptFinal) -> None:
+        if turn.transcript_is_final and turn.transcript:
+            return  # published already: another node's opinion of the same words
         turn.transcript = message.text
+        turn.transcript_is_final = True
         turn.timings_ms["final_pass"] = message.pass_ms
         self._outbox.tell(
             FinalTranscript(
@@ -316,28 +375,30 @@ class Session:
                 confidence=message.confidence,
             )
         )
+        if turn.left_behind:
+            self._close_unanswered(turn)
 
     def _release(self, turn: Turn, entry: str, message: ReplyText | ReplyAudio) -> None:
         if self._floor is Floor.THINKING:
             self._move(Move.REPLY_RELEASED)
         record = Released(turn=turn.number, entry=entry)
         if isinstance(message, ReplyText):
-            turn.add_sentence(message)
+            sentence = turn.add_sentence(message)
             text = SpokenText(
                 turn=turn.number,
                 reply=message.reply,
-                sentence=message.sentence,
+                sentence=turn.last_sentence,
                 text=message.text,
                 source=message.source,
             )
-            self._outbox.release(text, record, turn=turn.number, after=turn.text_was_sent)
+            self._outbox.release(text, record, turn=turn.number, after=lambda: turn.text_was_sent(sentence))
             return
         sequence, first_sample = turn.place_audio(message)
         samples = len(message.pcm) // 2
         audio = SpokenAudio(
             turn=turn.number,
             reply=message.reply,
-            sentence=message.sentence,
+            sentence=turn.last_sentence,
             sequence=sequence,
             first_sample=first_sample,
             samples=samples,
@@ -348,22 +409,30 @@ class Session:
 
     def _on_done(self, turn: Turn, message: ReplyDone) -> None:
         turn.timings_ms |= {f"node_{name}": value for name, value in message.timings_ms.items()}
-        if message.reason == "nothing_heard":
+        if turn.left_behind:
+            self._close_unanswered(turn)
+        elif turn.released_samples:
+            self._complete(turn, "completed")  # whatever the last of its nodes made of the rest
+        elif message.reason == "nothing_heard":
             self._outbox.tell(_reply_ended(turn, "nothing_heard"))
-            self._move(Move.REPLY_EMPTY)
+            self._move(Move.REPLY_EMPTY if self._floor is Floor.THINKING else Move.CANCELLED)
             self._close(turn, "nothing_heard")
-        elif message.reason != "completed":
-            self.fail(turn, TurnLost(message.detail))
         else:
-            ended = _reply_ended(turn, "completed")
-            self._outbox.release(ended, Told(event=b""), turn=turn.number, after=turn.reply_was_sent)
+            self.fail(turn, TurnLost(message.detail or "an empty reply"))
+
+    def _complete(self, turn: Turn, reason: ReplyReason) -> None:
+        """No more of the reply will come: what was released is played to its end."""
+        turn.ended_attempt = turn.attempt
+        self._outbox.release(
+            _reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=turn.reply_was_sent
+        )
 
     def _interrupt(self, reason: str) -> None:
         """Everything that stops a reply, in one tick: outbox, player, node. The caller moves the floor."""
         turn = self._current()
         self._outbox.drop_reply(turn.number)
         turn.cancel_reply(reason)
-        turn.interrupted = True
+        turn.interrupted = not turn.playback_is_over
         record = Interrupted(turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason)
         self._outbox.record(record, Flush(turn=turn.number))
         if not turn.reply_complete:
@@ -378,7 +447,7 @@ class Session:
         turn.interrupted = True
         self._outbox.tell(_reply_ended(turn, "cancelled"))
         self._move(Move.CANCELLED)
-        self._close(turn, "answered" if turn.transcript else "nothing_heard")
+        self._close_unanswered(turn)
 
     def _close(self, turn: Turn, outcome: Outcome) -> None:
         if turn.over:

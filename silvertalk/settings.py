@@ -99,9 +99,8 @@ class Settings(BaseSettings):
 
     # hearing
     pre_roll_ms: int = Field(default=300, ge=0, le=2_000, description="audio kept from before speech was noticed")
-    min_speech_ms: int = Field(default=200, ge=20, le=2_000, description="speech shorter than this opens no turn")
     max_utterance_seconds: int = Field(
-        default=60, ge=5, le=300, description="a longer utterance rolls on into the next turn"
+        default=600, ge=5, le=1_200, description="a longer utterance rolls on into the next turn"
     )
     endpoint_wait_ms: int = Field(
         default=700, ge=100, le=10_000, description="silence after which an utterance has ended"

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 """A child that ran this long is started again without a pause."""
+STOP_MARGIN_SECONDS = 20.0
+"""Beyond the drain itself: the last turns' records, connections that take their time to close."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -55,31 +57,48 @@ class Child:
         self._on_ready = on_ready
         self._announced = False
         self._notify_path = runtime / f"{program.name}.notify"
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Start it, and start it again whenever it ends, until `stop`."""
+        """Start it, and start it again whenever it ends, until `stop`; returns when it has ended for good."""
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE_SECONDS
         with self._listen():
-            while not self._stopping:
+            while not self._stop.is_set():
                 began = loop.time()
-                await self._start()
-                assert self._process is not None, "started"
-                code = await self._process.wait()
-                if self._stopping:
+                process = await self._start()
+                try:
+                    await self._wait_for(process)
+                finally:
+                    await self._end(process)
+                if self._stop.is_set():
                     return
-                steady = loop.time() - began > STEADY_SECONDS
-                pause = FIRST_PAUSE_SECONDS if steady else min(2 * pause, LONGEST_PAUSE_SECONDS)
+                if loop.time() - began > STEADY_SECONDS:
+                    pause = FIRST_PAUSE_SECONDS
+                code = process.returncode
                 log.warning("child_ended", process=self.program.name, exit_code=code, delay_ms=int(pause * 1000))
-                await asyncio.sleep(pause)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._stop.wait()
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
+        """Let `run` end it."""
+        self._stop.set()
+
+    async def _wait_for(self, process: asyncio.subprocess.Process) -> None:
+        """Until it has ended, or shall."""
+        ended = asyncio.create_task(process.wait(), name=f"wait:{self.program.name}")
+        told = asyncio.create_task(self._stop.wait(), name=f"stop:{self.program.name}")
+        try:
+            await asyncio.wait([ended, told], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+            told.cancel()
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         """SIGTERM, its drain, and SIGKILL if it takes longer than that."""
-        self._stopping = True
-        process = self._process
-        if process is None or process.returncode is not None:
+        if process.returncode is not None:
             return
         process.terminate()
         try:
@@ -90,11 +109,11 @@ class Child:
             process.kill()
             await process.wait()
 
-    async def _start(self) -> None:
+    async def _start(self) -> asyncio.subprocess.Process:
         environment = dict(os.environ) | dict(self.program.environment)
         if self.program.notifies:
             environment["NOTIFY_SOCKET"] = str(self._notify_path)
-        self._process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *self.program.command,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
@@ -137,12 +156,15 @@ class _Listener:
 def _before_exec(niceness: int) -> Callable[[], None]:
     """What the child does before it becomes the program: takes its priority, and will die with its parent (Linux)."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    parent = os.getpid()
 
     def prepare() -> None:
         if niceness:
             os.nice(niceness)
         if libc is not None:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:  # killed before we could ask to be told
+                os._exit(1)
 
     return prepare
 
@@ -175,7 +197,7 @@ def gateway(settings: Settings) -> Program:
     return Program(
         name="gateway",
         command=(sys.executable, "-m", "silvertalk", "gateway"),
-        stop_seconds=settings.drain_seconds + 10,
+        stop_seconds=settings.drain_seconds + STOP_MARGIN_SECONDS,
     )
 
 
@@ -189,7 +211,7 @@ def node(settings: Settings) -> Program:
         command=(sys.executable, "-m", "gpu_node"),
         environment=environment,
         niceness=NODE_NICENESS,
-        stop_seconds=settings.drain_seconds + 10,
+        stop_seconds=settings.drain_seconds + STOP_MARGIN_SECONDS,
     )
 
 
@@ -202,11 +224,10 @@ async def up(settings: Settings, on_ready: Callable[[str], None]) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    async with AsyncExitStack() as stack:
-        group = await stack.enter_async_context(asyncio.TaskGroup())
-        children = [Child(program, settings.data_dir, on_ready) for program in programs]
-        for child in children:
-            group.create_task(child.run(), name=f"child:{child.program.name}")
+    children = [Child(program, settings.data_dir, on_ready) for program in programs]
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(child.run(), name=f"child:{child.program.name}") for child in children]
         await told.wait()
-        for child in reversed(children):
-            await child.stop()
+        for child, task in reversed(list(zip(children, running, strict=True))):
+            child.stop()
+            await asyncio.wait([task])

@@ -66,6 +66,8 @@ class Turn:
     first_audio_at: float | None = None
     asked_at: float | None = None
     """When the endpoint was decided, on the loop's clock."""
+    came_at: float = 0.0
+    """When the bus took the turn, or something last came down from a node, on the loop's clock."""
     progress_at: float = 0.0
     """When something of the reply was last asked for or came, on the loop's clock."""
     reply_complete: bool = False
@@ -75,6 +77,8 @@ class Turn:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whatever the life of the turn may be waiting for: something came down, the playhead moved, it is over."""
     outcome: Outcome = "failed"
+    left_behind: bool = False
+    """The person went on in another turn before this one was answered: it only waits for its transcript."""
     over: bool = False
     """The floor has left this turn; nothing of it is released any more."""
     speech_samples: int = 0
@@ -97,6 +101,7 @@ class Turn:
     def on_bus(self, handle: OpenTurn) -> None:
         """The bus has the turn (anew): what was kept so far follows."""
         self.handle, self.lost = handle, None
+        self.came_at = asyncio.get_running_loop().time()
         for message in self._kept:
             self._put_up(handle, message)
 
@@ -144,12 +149,22 @@ class Turn:
         """A reply was asked for and is not complete."""
         return not self.over and self.attempt > self.ended_attempt
 
+    @property
+    def awaits_node(self) -> bool:
+        """A node is still needed: the person speaks, or the reply is not complete."""
+        return not self.over and (self.awaits_reply or self.released_samples == 0)
+
     def free(self) -> None:
         """The turn is closed: let go of its audio, which is most of its memory."""
         self._kept.clear()
         self.handle = None
 
     # --- down --------------------------------------------------------------------------------------------------------
+
+    def note_arrival(self) -> None:
+        """Something came from a node."""
+        self.came_at = asyncio.get_running_loop().time()
+        self.moved.set()
 
     def add_sentence(self, text: ReplyText) -> SpokenSentence:
         """A sentence is released; it counts as written to the person once it was sent (`text_was_sent`)."""

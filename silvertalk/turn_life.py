@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from silvertalk import metrics
-from silvertalk.errors import BusAway, NoNode, SilverTalkError, TurnLost
+from silvertalk.errors import BusAway, NoNode, SilverTalkError, TurnLost, translated
 from silvertalk.outbox import Outbox
 from silvertalk.settings import Settings
 from silvertalk.turn import Turn
 from streaming.bus import Turns
-from streaming.errors import BusError, BusUnavailable
+from streaming.errors import BusError, BusUnavailable, StreamGone, StreamingError
 from streaming.logs import logger
 from streaming.messages import AnyMessage, Closed, TurnRecord
 
@@ -33,10 +34,13 @@ MERGE_SECONDS = 1.5
 """A turn closes no earlier than this after its reply began."""
 JOURNAL_SECONDS = 5.0
 """How long a closed turn waits for its place in the journal before it goes to the database without."""
+BUS_CLOSE_SECONDS = 2.0
+OPEN_AGAIN_SECONDS = 0.2
+"""Between two attempts to offer a turn; the bus has waited for its connection before it says no."""
 UNCLAIMED_SECONDS = 15.0
 """A turn that no node has claimed so long after its endpoint is given up; the person was told much sooner."""
 ANSWER_SECONDS = 45.0
-"""A reply that has not begun so long after the endpoint will not: longer than any engine's own deadline."""
+"""A reply of which nothing comes for so long will not come: longer than any engine's own deadline."""
 
 
 class Conversation(Protocol):
@@ -51,6 +55,17 @@ class Conversation(Protocol):
     def playback_finished(self, turn: Turn) -> None: ...
 
     def settle(self, turn: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What the watch over one turn remembers."""
+
+    looked_at: float = 0.0
+    told: bool = False
+    """The person knows that nobody has the turn."""
+    missed: int = 0
+    """Looks in a row that found its lease run out."""
 
 
 class TurnLife:
@@ -86,68 +101,115 @@ class TurnLife:
         self._group.create_task(self._live(turn, conversation), name=name)
 
     async def _live(self, turn: Turn, conversation: Conversation) -> None:
-        try:
-            await self._open(turn, conversation)
+        if await self._open(turn, conversation):
             await self._watch(turn, conversation)
-        except BusError as error:
-            log.warning("turn_without_bus", turn=turn.number, error=str(error))
-            conversation.fail(turn, BusAway(str(error)))
         await self._close(turn, conversation)
 
-    async def _open(self, turn: Turn, conversation: Conversation) -> None:
-        handle = await self._turns.open(
-            turn.opened,
-            epoch=self._epoch,
-            deliver=lambda entries: conversation.on_down(turn, list(entries)),
-            on_lost=lambda error: conversation.fail(turn, TurnLost(str(error))),
-        )
-        turn.on_bus(handle)
+    async def _open(self, turn: Turn, conversation: Conversation) -> bool:
+        """Offer the turn. While Redis is away the person may go on: what they say is kept, and follows."""
+        told = False
+        while not turn.over:
+            try:
+                handle = await self._turns.open(
+                    turn.opened,
+                    epoch=self._epoch,
+                    deliver=lambda entries: conversation.on_down(turn, list(entries)),
+                    on_lost=turn.lose,
+                )
+            except BusUnavailable as error:
+                if not told:
+                    log.warning("turn_waits_for_bus", turn=turn.number, error=str(error))
+                    conversation.tell_problem(BusAway(str(error)), turn.number)
+                told = True
+                if self._waited_too_long(turn):
+                    conversation.fail(turn, BusAway(str(error)))
+                await asyncio.sleep(OPEN_AGAIN_SECONDS)
+            except BusError as error:
+                conversation.fail(turn, translated(error))
+            else:
+                turn.on_bus(handle)
+                return True
+        return False
 
     async def _watch(self, turn: Turn, conversation: Conversation) -> None:
         """Until the turn is over: see that somebody has it, that whoever has it lives, and that the playing ends."""
-        assert turn.handle is not None, "watched before it was opened"
-        told = False
+        watched = _Watched()
         while not turn.over:
+            left = self._playback_left(turn)
             if turn.playback_is_over:
                 conversation.playback_finished(turn)
-                return
-            if await self._moved(turn):
-                continue
-            if self._playback_left(turn) is not None:
+            elif left is not None and left <= 0:
                 turn.play_to(turn.sent_samples)
             elif self._waited_too_long(turn):
                 conversation.fail(turn, TurnLost("no reply") if turn.claimed_by else NoNode())
-            elif not turn.claimed_by and await turn.handle.unclaimed():
-                if not told:
-                    conversation.tell_problem(NoNode(), turn.number)
-                told = True
+            elif turn.lost is not None:
+                await self._mend(turn, conversation, turn.lost)
+            elif left is not None:
+                await _moved(turn, left)
+            elif (look := self._next_look(turn, watched)) > 0:
+                await _moved(turn, look)
             else:
-                await turn.handle.hint_reclaim()
+                watched.looked_at = asyncio.get_running_loop().time()
+                await self._look_after(turn, conversation, watched)
 
-    async def _moved(self, turn: Turn) -> bool:
-        """Whether something happened before it was time to look after the turn."""
-        patience = self._settings.lease_ms if turn.claimed_by else self._settings.turn_claim_ms
+    async def _mend(self, turn: Turn, conversation: Conversation, lost: StreamingError) -> None:
+        """The bus has lost the turn: where it was Redis that lost it, it is offered again with all its audio."""
+        assert turn.handle is not None, "lost before it was opened"
+        log.warning("turn_lost", turn=turn.number, reason=lost.code)
+        if isinstance(lost, StreamGone) and turn.awaits_node:
+            try:
+                await turn.handle.reoffer()
+            except BusUnavailable:
+                await asyncio.sleep(OPEN_AGAIN_SECONDS)
+            except BusError as error:
+                turn.lost = error
+            else:
+                turn.on_bus(turn.handle)
+            return
+        conversation.fail(turn, translated(lost))
+        if not turn.over:  # the reply is with the client, and only the playing is waited for
+            turn.lost = None
+
+    async def _look_after(self, turn: Turn, conversation: Conversation, watched: _Watched) -> None:
+        """Nothing has come for a while: tell the nodes, and the person, once, when nobody has the turn."""
+        assert turn.handle is not None, "watched before it was opened"
         try:
-            async with asyncio.timeout(self._playback_left(turn) or patience / 1000):
-                await turn.moved.wait()
-        except TimeoutError:
-            return False
-        turn.moved.clear()
-        return True
+            if turn.claimed_by:
+                watched.missed = watched.missed + 1 if await turn.handle.hint_reclaim() else 0
+                nobody = watched.missed > 1
+            else:
+                nobody = await turn.handle.unclaimed()
+        except BusUnavailable as error:
+            log.warning("turn_unwatched", turn=turn.number, error=str(error))
+            return
+        except BusError as error:
+            turn.lose(error)
+            return
+        if nobody and not watched.told:
+            watched.told = True
+            conversation.tell_problem(NoNode(), turn.number)
+
+    def _next_look(self, turn: Turn, watched: _Watched) -> float:
+        """Seconds until it is time to look after a turn of which nothing comes."""
+        patience = (self._settings.lease_ms if turn.claimed_by else self._settings.turn_claim_ms) / 1000
+        return max(turn.came_at, watched.looked_at) + patience - asyncio.get_running_loop().time()
 
     def _playback_left(self, turn: Turn) -> float | None:
         """Seconds until the player must have finished; None while the reply is not complete."""
         if not turn.reply_complete or turn.first_audio_at is None:
             return None
         end = turn.first_audio_at + turn.sent_samples / self._settings.reply_rate + PLAYBACK_GRACE_SECONDS
-        return max(0.01, end - asyncio.get_running_loop().time())
+        return end - asyncio.get_running_loop().time()
 
     def _waited_too_long(self, turn: Turn) -> bool:
-        asked = turn.asked_at
-        if asked is None or turn.first_audio_at is not None:
+        """Nothing of the reply that was asked for has come, and nothing that came is still being played."""
+        if not turn.awaits_reply:
             return False
         limit = ANSWER_SECONDS if turn.claimed_by else UNCLAIMED_SECONDS
-        return asyncio.get_running_loop().time() - asked > limit
+        since = turn.progress_at
+        if turn.first_audio_at is not None:
+            since = max(since, turn.first_audio_at + turn.released_samples / self._settings.reply_rate)
+        return asyncio.get_running_loop().time() - since > limit
 
     async def _close(self, turn: Turn, conversation: Conversation) -> None:
         """The record, as soon as it is known what was heard."""
@@ -173,6 +235,16 @@ class TurnLife:
         metrics.TURNS.labels(record.outcome, record.language).inc()
         if turn.handle is not None:
             try:
-                await turn.handle.close(turn.outcome)
-            except BusUnavailable as error:
+                async with asyncio.timeout(BUS_CLOSE_SECONDS):  # the bus sees to it, also when nobody waits any more
+                    await turn.handle.close(turn.outcome)
+            except (BusError, TimeoutError) as error:
                 log.warning("turn_not_closed_on_bus", turn=turn.number, error=str(error))
+        turn.free()
+
+
+async def _moved(turn: Turn, seconds: float) -> None:
+    """Wait until something happens to the turn, so long at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await turn.moved.wait()
+    turn.moved.clear()

@@ -18,7 +18,7 @@ class EndpointDecision:
     end_sample: int
     wait_ms: float
     """Silence between the end of speech and the decision."""
-    reason: Literal["silence", "commit"]
+    reason: Literal["silence", "commit", "limit"]
 
 
 class Endpointing:
@@ -51,7 +51,11 @@ class Endpointing:
         """The person says that they have finished: the utterance ends at once, where speech ended or right here."""
         return self._end(heard_sample, "commit")
 
-    def _end(self, heard_sample: int, reason: Literal["silence", "commit"]) -> EndpointDecision:
+    def limit(self, heard_sample: int) -> EndpointDecision:
+        """Nobody speaks for so long without a pause (a television does): it is cut where it is, and rolls on."""
+        return self._end(heard_sample, "limit")
+
+    def _end(self, heard_sample: int, reason: Literal["silence", "commit", "limit"]) -> EndpointDecision:
         end_sample = heard_sample if self._speech_end is None else self._speech_end
         self._speech_end = None
         return EndpointDecision(end_sample, samples_to_ms(heard_sample - end_sample), reason)

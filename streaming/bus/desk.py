@@ -64,6 +64,9 @@ class Desk:
         self._reading = server.blocking_link("claiming")
         self._connections = 0
         self._look = True
+        """Leases of others are to be looked at: we have just started,"""
+        self._hinted = False
+        """or were told that one has run out."""
         self._closing = False
         self._task = server.spawn(self._run(), f"bus {server.name} claims")
 
@@ -88,6 +91,8 @@ class Desk:
         for offered in self._offered:
             await self._leases.put_back(offered.offer_id, offered.delivery)
         try:
+            if self._hinted:
+                await self._leases.hint()
             await main.ask("DEL", self._bell.key)
             if not await main.ask("XPENDING", names.OFFERS, names.NODES, "-", "+", 1, self._consumer):
                 await main.ask("XGROUP", "DELCONSUMER", names.OFFERS, names.NODES, self._consumer)
@@ -99,7 +104,7 @@ class Desk:
     async def _run(self) -> None:
         while not self._closing:
             self._leases.changed.clear()
-            if not self._offered and (not self._wanted() or self._leases.stuck):
+            if not (self._offered or self._hinted or self._may_read()):
                 await self._leases.changed.wait()
                 continue
             await self._reading.up.wait()
@@ -109,6 +114,9 @@ class Desk:
                 if not isinstance(error, BusUnavailable):
                     log.warning("claiming at %s: %s", self._server.name, error)
                 await asyncio.sleep(self._server.limits.retry_seconds)
+
+    def _may_read(self) -> bool:
+        return self._wanted() > 0 and not self._leases.stuck
 
     async def _step(self) -> None:
         """One thing, the most urgent first: claim what was delivered, look for what was missed, read."""
@@ -122,12 +130,17 @@ class Desk:
             await self._found_groups()
             await self._look_for_own()
             self._connections = connections
-        elif self._look:
-            self._look = False
+        elif not self._may_read():
+            # The hint is for a node that can take a turn. We read nothing now, so it cannot come back to us.
+            await self._leases.hint()
+            self._hinted = False
+        elif self._look or self._hinted:
+            before = self._look, self._hinted
+            self._look = self._hinted = False
             try:
                 await self._look_for_run_out()
             except BusError:
-                self._look = True
+                self._look, self._hinted = before
                 raise
         else:
             await self._read()
@@ -191,7 +204,7 @@ class Desk:
             self._offered.append(_Offered(offer_id, read, delivery))
             return
         if isinstance(read, Reclaim):
-            self._look = True
+            self._hinted = True
         await self._leases.drop(offer_id)
 
     # --- what was missed ---------------------------------------------------------------------------------------------
@@ -230,8 +243,7 @@ class Desk:
         if not self._knows(offer_id):
             await self._leases.put_back(offer_id, delivery)
         elif self._leases.stuck:
-            # Pass on the hint we came by. We read no more until our engine moves, so it cannot come back to us.
-            await self._leases.hint()
+            self._hinted = True
 
     # --- claiming ----------------------------------------------------------------------------------------------------
 

@@ -44,9 +44,16 @@ def test_doubled_l_is_a_lateral_and_a_single_one_a_tap() -> None:
 
 
 def test_s_is_palatal_before_i_and_y() -> None:
-    assert ipa("시") == "ɕi"
+    assert ipa("나시") == "naɕi"
     assert "ɕ" in ipa("씨")
     assert "ɕ" not in ipa("사싸새소")
+
+
+def test_a_word_starts_high_on_a_tense_aspirated_or_hissing_sound() -> None:
+    assert ipa("차") == "ʨʰˈa"
+    assert ipa("효자") == "hjˈoʥa"
+    assert "ˈ" not in ipa("자차")
+    assert ipa("내 차").count("ˈ") == 1
 
 
 @given(st.text(st.integers(FIRST, LAST).map(chr) | st.sampled_from(" ,.?!"), max_size=20))

@@ -17,6 +17,8 @@ from gpu_node.korean_text import spoken
         # native numbers before their counters
         ("3시에 만나요", "세 시에 만나요"),
         ("5살", "다섯 살"),
+        ("3시경", "세 시경"),
+        ("3시도 안 됐어요", "세 시도 안 됐어요"),
         ("20살", "스무 살"),
         ("21명", "스물한 명"),
         ("사과 3개", "사과 세 개"),

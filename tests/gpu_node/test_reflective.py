@@ -121,6 +121,7 @@ def test_the_same_conversation_always_gets_the_same_reply() -> None:
         ("친구들이랑 막걸리를 마셨심더", "친구분들이랑 막걸리를 드셨군요"),
         ("어제 경로당에서 화투를 쳤당께", "어제 경로당에서 화투를 치셨군요"),
         ("논에서 메뚜기를 잡았슈", "논에서 메뚜기를 잡으셨군요"),
+        ("손주가 왔다 갔어", "손주가 왔다 갔군요"),
     ],
 )
 def test_a_statement_is_given_back_with_honour_where_it_is_due(said: str, given_back: str) -> None:

@@ -273,7 +273,7 @@ def feeling_in(text: str) -> Feeling | None:
     found: list[tuple[int, int, Feeling]] = []
     for feeling in FEELINGS:
         for match in re.finditer(feeling.pattern, squeezed):
-            denied = re.match(rf"[가-힣]?{_NOT}", squeezed[match.end() :]) or (
+            denied = re.match(rf"[가-힣]?{_NOT}|[은는을를도]?(?:못|안|떨어)", squeezed[match.end() :]) or (
                 squeezed[: match.start()].endswith("안") and not feeling.heavy
             )
             if match.start() in starts and not denied and not _is_price(match, squeezed):

@@ -382,13 +382,17 @@ def _in_context(noun: str, entry: Entry, particle: str, text: str) -> tuple[str,
 
 
 def _compound(word: str) -> tuple[str, Entry, str] | None:
+    if len(word) < 4 or not is_all_hangul(word):
+        return None
     for particle in (*LONGEST_FIRST, ""):
-        noun = word.removesuffix(particle) if particle else word
-        if (particle and not word.endswith(particle)) or len(noun) < 4 or not may_follow(noun, particle):
+        if not word.endswith(particle):
+            continue
+        noun = word.removesuffix(particle)
+        if not 4 <= len(noun) <= 7 or not may_follow(noun, particle):
             continue
         for at in range(1, len(noun) - 1):
             entry = entries_of_things().get(noun[at:])
-            if entry is not None and is_all_hangul(noun) and len(noun) <= 7 and noun[at:] not in _ENDINGS_TOO:
+            if entry is not None and noun[at:] not in _ENDINGS_TOO:
                 return noun, Entry(noun, entry.topic), particle
     return None
 

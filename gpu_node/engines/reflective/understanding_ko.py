@@ -98,7 +98,10 @@ def _sentences(text: str) -> list[str]:
         for at, word in enumerate(words):
             following = words[at + 1] if at + 1 < len(words) else ""
             current.append(word)
-            if _is_final(bare(word)) and not _QUOTES.match(following):
+            leads_on = _QUOTES.match(following) or (
+                word.endswith("다") and following.startswith(("가", "갔", "오", "와", "왔"))
+            )
+            if _is_final(bare(word)) and not leads_on:
                 sentences.append(" ".join(current))
                 current = []
         if current:

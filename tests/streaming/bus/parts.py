@@ -12,7 +12,7 @@ from streaming.errors import StreamingError
 from streaming.messages import AnyMessage, AudioBatch, Claimed, TurnOpened
 
 QUICK = Limits(
-    lease_ms=200,
+    lease_ms=500,
     reply_seconds=0.5,
     backoff_min_seconds=0.01,
     backoff_max_seconds=0.05,

@@ -75,6 +75,15 @@ async def test_waking_ends_the_wait_and_the_reading(valkey: Valkey, gateway: Bus
     assert pending(valkey) == [("other-node", 1)]
 
 
+async def test_a_cancelled_next_ends_the_reading(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    waiting = asyncio.create_task(node.claims.next(1))
+    await until(lambda: valkey.blocked_reads() == 1)
+    waiting.cancel()
+    await until(lambda: valkey.blocked_reads() == 0)
+    turn = await open_turn(gateway, Receiver(), a_session())
+    assert await turn.unclaimed()
+
+
 @pytest.mark.parametrize("ticks", range(0, 40, 3))
 async def test_a_cancelled_next_loses_no_offer(valkey: Valkey, gateway: Bus, node: Bus, ticks: int) -> None:
     await gateway.ping()
@@ -147,7 +156,7 @@ async def test_a_renewed_lease_is_not_taken(valkey: Valkey, gateway: Bus, node: 
     claimed = await claim(node)
     waiting = asyncio.create_task(other_node.claims.next(1))
     for _ in range(10):
-        await asyncio.sleep(LEASE / 4)
+        await asyncio.sleep(LEASE / 5)
         await claimed.renew()
         assert not await turn.hint_reclaim()
     assert pending(valkey) == [("node", 1)]
@@ -188,7 +197,7 @@ _NODE = """
 import asyncio, sys
 from streaming.bus import Bus
 async def main():
-    async with Bus.open([sys.argv[1]], name="killed", lease_ms=200) as bus:
+    async with Bus.open([sys.argv[1]], name="killed", lease_ms=500) as bus:
         claimed = (await bus.claims.next(1))[0]
         print(claimed.delivery, claimed.lease, flush=True)
         await asyncio.sleep(3600)
@@ -254,15 +263,17 @@ async def test_a_node_that_starts_looks_for_leases_that_ran_out(gateway: Bus, va
 async def test_a_node_never_claims_from_itself(valkey: Valkey, gateway: Bus, node: Bus, other_node: Bus) -> None:
     turn = await open_turn(gateway, Receiver(), a_session())
     await claim(node)
-    waiting = asyncio.create_task(node.claims.next(1))  # It listens, but its engine is stuck: nothing is renewed.
+    # It listens, and first of all, but its engine is stuck: nothing is renewed.
+    listening = asyncio.create_task(node.claims.next(1))
+    await until(lambda: valkey.blocked_reads() == 2)
+    waiting = asyncio.create_task(claim(other_node))
+    await until(lambda: valkey.blocked_reads() == 3)
     await asyncio.sleep(LEASE + 0.05)
     assert await turn.hint_reclaim()
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    # The hint it had read was passed on.
-    assert (await claim(other_node)).delivery == 2
-    waiting.cancel()
-    await asyncio.wait({waiting})
+    assert (await waiting).delivery == 2  # The stuck node heard the hint, and passed it on.
+    assert not listening.done()
+    listening.cancel()
+    await asyncio.wait({listening})
 
 
 async def test_a_stuck_node_reads_no_offers_until_it_moves(gateway: Bus, node: Bus) -> None:
@@ -356,7 +367,7 @@ async def test_an_offer_whose_delivery_was_lost_is_found(valkey: Valkey, gateway
 
 
 async def test_reconnecting_counts_no_delivery(valkey: Valkey, gateway: Bus, proxy: RedisProxy) -> None:
-    async with Bus.open([proxy.url], name="far", limits=QUICK) as far:
+    async with Bus.open([proxy.url], name="far", limits=replace(QUICK, lease_ms=60_000)) as far:
         await open_turn(gateway, Receiver(), a_session())
         claimed = await claim(far)
         for _ in range(5):

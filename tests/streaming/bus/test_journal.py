@@ -207,6 +207,18 @@ async def test_orphans_are_those_nobody_renews(valkey: Valkey, gateway: Bus, nod
     assert await node.orphans(0) == [living._session]  # Nothing is left of the dead one's.
 
 
+async def test_a_fenced_owner_leaves_the_session_to_whoever_fenced_it(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    """A new owner may die right after its fence, before the session's entry is its own: it must not be lost with it."""
+    session = a_session()
+    journal = await Journal.own(gateway, session, gateway="g")
+    valkey.client.xadd(names.journal(session), {"new-owner": b""}, id=f"{journal.epoch + 1}-0")
+    with pytest.raises(Fenced):
+        await journal.append(OPENED, number=1)
+    await journal.close()
+    await asyncio.sleep(0.05)
+    assert await node.orphans(20) == [session]
+
+
 async def test_a_session_left_for_another_gateway_becomes_an_orphan(gateway: Bus, node: Bus) -> None:
     session = a_session()
     journal = await Journal.own(gateway, session, gateway="g")

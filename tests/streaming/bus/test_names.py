@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.bus import names
@@ -30,6 +30,7 @@ def test_only_an_integer_from_one_is_a_turn(turn: int) -> None:
             key(SESSION, turn)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_leaves_its_place_in_a_key(text: str) -> None:
     for key in (names.once, names.wake):

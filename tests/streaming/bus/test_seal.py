@@ -6,7 +6,7 @@ import base64
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.bus import Bus, names
@@ -19,6 +19,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 SEALER = Sealer(bytes(range(32)))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2_000))
 def test_unsealing_is_the_inverse(data: bytes) -> None:
     sealed = SEALER.seal("stream", "1-2", data)
@@ -27,12 +28,14 @@ def test_unsealing_is_the_inverse(data: bytes) -> None:
     assert len(sealed) == len(data) + 29
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_what_was_not_sealed_does_not_open(data: bytes) -> None:
     with pytest.raises(MessageError):
         SEALER.unseal("stream", "1-2", data)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_flipped_bit_does_not_open(data: st.DataObject) -> None:
     sealed = bytearray(SEALER.seal("stream", "1-2", b"speech"))

@@ -1,0 +1,109 @@
+"""Sessions of gateways that died: what they had not written is written from their journals.
+
+Every gateway renews the sessions it owns. One that nobody has renewed for longer than a client may take to come back is
+taken over, once, by whichever gateway looks first; its turns go to the database as its journal tells them, and the
+session ends there. A row that is there already stays as it is. While the database is away the journal keeps the turns:
+the session is let go, and found again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from silvertalk.database import Database
+from silvertalk.errors import DatabaseAway, DatabaseRefused
+from silvertalk.settings import Settings
+from streaming.bus import Bus, Journal
+from streaming.errors import BusError, MessageError
+from streaming.logs import logger
+from streaming.messages import Closed, Committed, JournalRecord, TurnRecord
+
+log = logger("orphans")
+
+LOOK_SECONDS = 30.0
+"""Between two renewals, which is also how often it is looked for orphans: a sixth of the shortest resume grace."""
+
+
+class Orphans:
+    """Owns the task "orphans". `async with` starts and ends it."""
+
+    def __init__(
+        self, bus: Bus, database: Database, settings: Settings, *, idle_ms: int | None = None, every: float = LOOK_SECONDS
+    ) -> None:
+        """`idle_ms`: how long nobody may have renewed a session; the resume grace where none is given."""
+        self._bus = bus
+        self._database = database
+        self._idle_ms = settings.resume_seconds * 1000 if idle_ms is None else idle_ms
+        self._every = every
+        self._name = f"orphans-{secrets.token_hex(6)}"
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="orphans")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel("orphans closed")
+            await asyncio.wait([task])
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self.look()
+            except BusError as error:
+                log.warning("orphans_unseen", reason=error.code)
+            except Exception:  # one session's oddity must not leave all sessions unrenewed
+                log.error("orphans_broke", exc_info=True)
+
+    async def look(self) -> None:
+        """Renew what is ours, then finalise what is nobody's. Raises BusError."""
+        for session in await self._bus.renew_sessions():
+            log.warning("session_not_ours", session=session)
+        if not self._database.ready:
+            return  # they are safe where they are
+        for session in await self._bus.orphans(self._idle_ms):
+            await self._finalise(session)
+
+    async def _finalise(self, session: str) -> None:
+        try:
+            journal = await Journal.own(self._bus, session, gateway=self._name)
+        except MessageError as error:  # written by another version of ours; it may be read by its own kind
+            log.error("orphan_unreadable", session=session, reason=error.code)
+            return
+        written = False
+        try:
+            turns = uncommitted([record for _, record in journal.entries])
+            for turn in turns:
+                await self._commit(turn)
+            await self._database.end_session(session, datetime.now(UTC))
+            written = True
+            log.info("orphan_finalised", session=session, turns=len(turns))
+        except DatabaseAway:
+            log.warning("orphan_left", session=session)
+        finally:
+            await journal.close(ended=written)
+
+    async def _commit(self, turn: TurnRecord) -> None:
+        try:
+            await self._database.commit_turn(turn)
+        except DatabaseRefused:
+            log.error("commit_refused", session=turn.session, turn=turn.turn, exc_info=True)
+
+
+def uncommitted(records: Sequence[JournalRecord]) -> list[TurnRecord]:
+    """The turns that were closed and of which nobody has said that the database has them."""
+    closed = {record.record.turn: record.record for record in records if isinstance(record, Closed)}
+    for record in records:
+        if isinstance(record, Committed):
+            closed.pop(record.turn, None)
+    return list(closed.values())

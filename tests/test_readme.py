@@ -1,0 +1,302 @@
+"""The README says what the code does: protocol, errors, settings, commands, limits. A developer of a client has nothing else."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import struct
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+import typer
+from msgspec import inspect
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from gpu_node.invention_guards import Reason
+from gpu_node.settings import NodeSettings
+from gpu_node.weights import MODELS
+from silvertalk import budget, cli, gateway, metrics, outbox, reader, serving, tickets, turn_life
+from silvertalk.api import envelope
+from silvertalk.errors import ConfigurationError, DatabaseRefused, SilverTalkError
+from silvertalk.settings import Settings
+from streaming import protocol
+from streaming.endpointing import EndpointDecision
+from streaming.floor import TABLE, Floor, Move
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CLIENT_MESSAGES: tuple[type[msgspec.Struct], ...] = get_args(protocol.ClientMessage)
+SERVER_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(protocol.ServerEvent)
+ON_EVERY_EVENT = {"epoch", "event"}
+
+NEVER_TOLD = {ConfigurationError, DatabaseRefused}
+"""The first keeps the process from starting, the second stays in the log: no client ever sees them."""
+CLOSED_BY_THE_SERVER_ITSELF = {1000, 1009, 1011, gateway.SERVICE_RESTART}
+"""Close codes that are no error's: good-bye, a frame over the server's bound, no pong, a drain."""
+
+
+@cache
+def section(title: str, level: str = "##") -> str:
+    """What stands under a heading, up to the next of its level or above."""
+    found = re.search(rf"^{level} {re.escape(title)}\n(.*?)(?=^#{{2,{len(level)}}} |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"the README has no heading '{level} {title}'"
+    return found.group(1)
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every table line, heads and rules left out."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+# --- the protocol ----------------------------------------------------------------------------------------------------
+
+
+def tag(message: type[msgspec.Struct]) -> str:
+    return str(message.__struct_config__.tag)
+
+
+def json_type(kind: inspect.Type) -> str:
+    """A field's type in JSON's words."""
+    match kind:
+        case inspect.UnionType(types=types):
+            return " or ".join(json_type(one) for one in types if not isinstance(one, inspect.NoneType)) + " or null"
+        case inspect.LiteralType(values=values):
+            return ", ".join(f'`"{value}"`' for value in values)
+        case inspect.DictType():
+            return "object of numbers"
+        case inspect.StructType():
+            return "object"
+    return {
+        inspect.BoolType: "boolean",
+        inspect.IntType: "integer",
+        inspect.FloatType: "number",
+        inspect.StrType: "string",
+    }[type(kind)]
+
+
+def fields(message: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Name, type and default of every field, those of objects inside it with a dot."""
+    info = inspect.type_info(message)
+    assert isinstance(info, inspect.StructType)
+    for field in info.fields:
+        default = "required" if field.required else f"`{msgspec.json.encode(field.default).decode()}`"
+        yield f"`{prefix}{field.encode_name}`", json_type(field.type), default
+        inner = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+        for one in inner:
+            if isinstance(one, inspect.StructType):
+                yield from fields(one.cls, f"{prefix}{field.encode_name}.")
+
+
+def example(text: str) -> str:
+    found = re.search(r"```json\n(.*?)\n```", text, re.DOTALL)
+    assert found is not None, "no example"
+    return found.group(1)
+
+
+@pytest.mark.parametrize("message", CLIENT_MESSAGES, ids=tag)
+def test_what_a_client_says_is_described_field_by_field(message: type[msgspec.Struct]) -> None:
+    described = section(f"`{tag(message)}`", "####")
+    assert [tuple(row[:3]) for row in rows(described)] == list(fields(message))
+    said = protocol.decode_client(example(described))
+    assert type(said) is message
+    assert protocol.encode_client(said) == example(described)
+
+
+@pytest.mark.parametrize("event", SERVER_EVENTS, ids=tag)
+def test_what_a_server_says_is_described_field_by_field(event: type[msgspec.Struct]) -> None:
+    described = section(f"`{tag(event)}`", "####")
+    named = [tuple(row[:2]) for row in rows(described)]
+    assert named == [(name, kind) for name, kind, _ in fields(event) if name.strip("`") not in ON_EVERY_EVENT]
+    told = protocol.decode_event(example(described))
+    assert type(told) is event
+    assert protocol.encode_event(told).decode() == example(described)
+
+
+def test_only_messages_that_exist_are_described() -> None:
+    headed = set(re.findall(r"^#### `([^`]+)`$", README, re.MULTILINE))
+    assert headed == {tag(message) for message in (*CLIENT_MESSAGES, *SERVER_EVENTS)}
+
+
+def test_every_reason_is_named() -> None:
+    reasons = inspect.type_info(EndpointDecision)
+    assert isinstance(reasons, inspect.DataclassType)
+    ends = next(json_type(field.type) for field in reasons.fields if field.name == "reason")
+    for name in (*re.findall(r'"(\w+)"', ends), "typed"):
+        assert f'`"{name}"`' in section("`turn.ended`", "####")
+    for name in filter(None, get_args(Reason)):
+        assert f'`"{name}"`' in section("`transcript.final`", "####")
+
+
+def test_the_header_of_reply_audio() -> None:
+    text = section("Reply audio", "###")
+    names = {"I": "u32", "Q": "u64"}
+    layout, offset = [], 0
+    for name, code in zip(protocol.AudioHeader._fields, protocol._HEADER.format.strip("<"), strict=True):
+        layout.append([f"`{name}`", str(offset), names[code]])
+        offset += struct.calcsize(f"<{code}")
+    assert [row[:3] for row in rows(text)] == [*layout, ["`pcm`", str(offset), "i16 …"]]
+    dump = re.search(r"^((?:[0-9a-f]{2} ){15,}[0-9a-f]{2})", text, re.MULTILINE)
+    assert dump is not None
+    header, _ = protocol.decode_audio(bytes.fromhex(dump.group(1)))
+    for name, number in header._asdict().items():
+        assert f"`{name}` {number:,}" in text.replace("\n", " ")
+
+
+def test_every_fault_is_in_its_table() -> None:
+    told = {row[0].strip("`"): row[1] for row in rows(section("Faults of the client", "###"))}
+    assert told == {code: str(close or "none") for code, close in protocol.FAULTS.items()}
+
+
+def errors(root: type[SilverTalkError] = SilverTalkError) -> Iterator[type[SilverTalkError]]:
+    """The errors that are raised: the tree's leaves."""
+    for kind in root.__subclasses__():
+        if kind.__subclasses__():
+            yield from errors(kind)
+        elif kind not in NEVER_TOLD:
+            yield kind
+
+
+def test_every_error_is_in_its_table() -> None:
+    told = [row[:4] for row in rows(section("Errors of the server", "###"))]
+    expected = [[f"`{e.code}`", str(e.http_status), str(e.close_code), "yes" if e.retryable else "no"] for e in errors()]
+    assert sorted(told) == sorted(expected)
+
+
+def test_every_close_code_is_in_its_table() -> None:
+    codes = CLOSED_BY_THE_SERVER_ITSELF | {code for code in protocol.FAULTS.values() if code}
+    codes |= {error.close_code for error in errors()}
+    assert {row[0].strip("`") for row in rows(section("Close codes", "###"))} == set(map(str, codes))
+
+
+def test_the_limits_are_the_codes_own() -> None:
+    settings = {name: field.default for name, field in Settings.model_fields.items()}
+    expected = {
+        "one message of audio": f"{protocol.MAX_AUDIO_MESSAGE_BYTES:,} bytes",
+        "one message of JSON": f"{protocol.MAX_CONTROL_BYTES:,} bytes",
+        "one WebSocket frame": f"{serving.MAX_CONTROL_FRAME_BYTES:,} bytes",
+        "typed text": f"{protocol.MAX_TEXT_CHARACTERS:,} characters",
+        "rate of audio": f"{reader.AUDIO_SPEED} times real time, {reader.AUDIO_BURST_SECONDS:g} s at once",
+        "faults": f"{reader.FAULT_BURST} at once, {reader.FAULTS_PER_SECOND * 60:g} a minute",
+        "numbers": "0 to 2^53 - 1",
+        "time for `hello`": f"{settings['hello_seconds']:g} s",
+        "life of a ticket": f"{tickets.TICKET_SECONDS} s, used once",
+        "what a client may leave unread": f"{settings['send_backlog_kib']} KiB, or {settings['send_timeout_seconds']:g} s",
+        "answer to `flush`": f"{turn_life.FLUSH_SECONDS * 1000:g} ms",
+        "`received_samples`": f"every {reader.RECEIVED_EVERY_SAMPLES:,} samples",
+        "wait for a node": f"{settings['turn_claim_ms'] / 1000:g} s until it is told, "
+        f"{turn_life.UNCLAIMED_SECONDS:g} s until the turn is given up",
+        "wait for a reply to begin": f"{turn_life.ANSWER_SECONDS:g} s",
+        "body of a REST request": f"{envelope.MAX_BODY_BYTES // 1024} KiB in {envelope.BODY_SECONDS:g} s",
+    }
+    assert protocol.MAX_SAMPLE == 2**53 - 1
+    table = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", section("Sizes, rates and times", "###"), re.MULTILINE)
+    told = {name.strip(): value.strip() for name, value in table}
+    assert {name: told.get(name) for name in expected} == expected
+    assert {budget.Bucket, outbox.Outbox}, "the modules that enforce them"
+
+
+# --- the floor, the settings -----------------------------------------------------------------------------------------
+
+
+def floor_rows() -> list[str]:
+    """The floor's table: a row for each move, a column for each state."""
+    head = f"| | {' | '.join(f'`{state.value}`' for state in Floor)} |"
+    lines = [head, "|---" * (len(Floor) + 1) + "|"]
+    for move in Move:
+        cells = (f"`{TABLE[state, move].value}`" if (state, move) in TABLE else "–" for state in Floor)
+        lines.append(f"| `{move.value}` | {' | '.join(cells)} |")
+    return lines
+
+
+def test_the_floor_is_the_codes_own() -> None:
+    assert "\n".join(floor_rows()) in README
+
+
+def shown(field: FieldInfo) -> str:
+    """A node's default as a person reads it."""
+    value: Any = field.default
+    if value is PydanticUndefined:
+        return "(see there)"
+    if value is None:
+        return "(unset)"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return (str(value).lower() if isinstance(value, bool) else str(value)) or "(empty)"
+
+
+def settings_rows() -> list[str]:
+    """The gateway's settings, as lines of the README's table."""
+    return [f"| `{line.name}` | {line.default} | {line.description} |" for line in Settings.model_construct().describe()]
+
+
+def node_settings_rows() -> list[str]:
+    """The node's."""
+    return [
+        f"| `{name.upper()}` | {shown(field)} | {field.description} |" for name, field in NodeSettings.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(("title", "expected"), [("The gateway", settings_rows()), ("The node", node_settings_rows())])
+def test_every_setting_stands_there_with_its_default(title: str, expected: list[str]) -> None:
+    table = [line for line in section(title, "###").splitlines() if line.startswith("| `")]
+    assert table == expected
+
+
+# --- commands, files, names ------------------------------------------------------------------------------------------
+
+
+def test_the_commands_are_those_of_the_command_line() -> None:
+    command = get_command(cli.app)
+    assert isinstance(command, typer.core.TyperGroup)
+    named = set(re.findall(r"\bsilvertalk (up|gateway|replay|doctor|version|worker|[a-z]+)\b(?=[ `\n])", commands_shown()))
+    assert named == set(command.commands)
+    options = {name for parameter in command.commands["replay"].params for name in parameter.opts if name[:2] == "--"}
+    assert options - set(re.findall(r"--[a-z-]+", section("Talking to it"))) == set(), "options of replay left out"
+
+
+def commands_shown() -> str:
+    """Everything in the README that is code: blocks and spans."""
+    return "\n".join(re.findall(r"^```(?:sh|console)?\n(.*?)^```", README, re.MULTILINE | re.DOTALL) + re.findall(r"`[^`\n]+`", README))
+
+
+def test_make_targets_and_modules_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z]+)\b", commands_shown()))
+    assert {"demo", "test", "check", "bench"} <= named <= targets
+    for module in set(re.findall(r"\bpython -m ([\w.]+)", commands_shown())):
+        assert importlib.util.find_spec(module) is not None, module
+
+
+def test_the_clients_example_is_python_that_imports() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for name in node.names:
+                    assert hasattr(importlib.import_module(node.module), name.name), f"{node.module}.{name.name}"
+
+
+def test_links_lead_somewhere() -> None:
+    anchors = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (ROOT / target.partition("#")[0]).exists(), target
+
+
+def test_models_and_metrics_are_named_rightly() -> None:
+    assert {row[0].strip("`") for row in rows(section("Models and their licences"))} >= set(MODELS)
+    known = set(re.findall(r"# HELP (\S+)", metrics.render()[0].decode()))
+    for name in re.findall(r"`(silvertalk_[a-z_]+)`", README):
+        assert name in known, name
