@@ -1,7 +1,7 @@
 """`python -m benchmarks`: all of them, one after another.
 
-`SILVERTALK_RECORDINGS` names the folder of recordings (with its manifest) for those that need real speech; without it they
-are left out, and said so.
+`SILVERTALK_RECORDINGS` names the folder of recordings (with its manifest) for those that need real speech; without it
+they are left out, and said so.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Transcribing one turn while it is spoken: which pass over the audio is worth running now.
 
-There is one ear a turn and one pass at a time. While the person speaks, a pass starts as soon as the engine is free and at
-least `partial_interval` of new audio has come; each yields a caption. At a pause the pass that matters is the final one: a
-caption pass still running is dropped at its next step, and the final pass goes to the head of the engine's queue, so that the
-words are ready before the endpoint is decided. If the person goes on, that pass was only a good caption.
+There is one ear a turn and one pass at a time. While the person speaks, a pass starts as soon as the engine is free and
+at least `partial_interval` of new audio has come; each yields a caption. At a pause the pass that matters is the final
+one: a caption pass still running is dropped at its next step, and the final pass goes to the head of the engine's
+queue, so that the words are ready before the endpoint is decided. If the person goes on, that pass was only a good
+caption.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Heard:
 
 
 class Ear:
-    """The listening side of a turn. `listen` runs until it is cancelled; everything else is called from the event loop."""
+    """The listening side of a turn. `listen` runs until it is cancelled; everything else is called from the event
+    loop."""
 
     def __init__(
         self,
@@ -72,12 +74,13 @@ class Ear:
         self._changed.set()
 
     async def final(self, end_sample: int) -> Heard:
-        """The words of the utterance that ended at `end_sample`; waits for the pass that is under way, or starts one."""
+        """The words of the utterance that ended at `end_sample`; waits for the pass that is under way, or starts
+        one."""
         self.paused(end_sample)
-        await self._answered.wait()
-        if self._failure is not None:
-            raise self._failure
-        assert self._heard is not None, "answered without an answer"
+        while self._heard is None:  # late audio may undo an answer before whoever waits has seen it
+            await self._answered.wait()
+            if self._failure is not None:
+                raise self._failure
         return self._heard
 
     async def listen(self) -> None:

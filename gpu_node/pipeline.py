@@ -47,6 +47,9 @@ log = logger("pipeline")
 OPENING_SECONDS = 10.0
 """A claimed turn whose first entry does not arrive in this time has no gateway behind it any more."""
 SPEECH_AHEAD_SECONDS = 3.0
+IDLE_SECONDS = 5.0
+"""A turn of which nothing is heard for so long, and for which nothing is made, keeps no slot from others: its gateway
+may be gone."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class TurnPipeline:
         self.name = f"{claimed.session[:8]}:{claimed.turn}"
 
     async def run(self) -> None:
-        """Until the gateway closes the turn. Raises Fenced when another node has taken it, StreamGone when it is no more."""
+        """Until the gateway closes the turn. Raises Fenced when another node has taken it, StreamGone when it is no
+        more."""
         await self._claimed.down.append(
             Claimed(
                 node=self._node,
@@ -166,10 +170,23 @@ class TurnPipeline:
                 answering = start.attempt
                 self._rest(False)
                 self._replying = asyncio.create_task(self._reply(start), name=f"reply:{self.name}:{start.attempt}")
-            await self._next_change()
+            await self._next_change_or_rest()
+
+    async def _next_change_or_rest(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._next_change()
+        except TimeoutError:
+            if self._replying is None or self._replying.done():
+                self._rest(True)
 
     async def _reply(self, start: StartReply) -> None:
-        await self._answer(start)
+        try:
+            await self._answer(start)
+        except Exception as error:  # the engine's, or our own mistake: another attempt may still be asked for
+            log.error("reply_failed", turn=self.name, attempt=start.attempt, exc_info=error)
+            detail = type(error).__name__
+            self._send(ReplyDone(attempt=start.attempt, reply=start.reply, reason="failed", detail=detail))
         self._rest(True)
 
     async def _answer(self, start: StartReply) -> None:
@@ -226,7 +243,8 @@ class TurnPipeline:
         )
 
     def _send(self, message: Message) -> None:
-        """Queue something downstream; a bus that takes no more ends the turn here (another node may have it already)."""
+        """Queue something downstream; a bus that takes no more ends the turn here (another node may have it
+        already)."""
         try:
             self._claimed.down.append_soon(message)
         except BusError as error:

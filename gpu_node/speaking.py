@@ -1,15 +1,15 @@
 """The speaking side of a turn: one reply, from the utterance to the last sample of speech.
 
-Two tasks work at once: one takes the LLM's tokens and cuts them into sentences, the other speaks each sentence while the next
-is being written. What leaves here is `ReplyText` before the sentence's `ReplyAudio`, and one `ReplyDone` at the end, all with
-the attempt and reply number of the `StartReply` that asked for them.
+Two tasks work at once: one takes the LLM's tokens and cuts them into sentences, the other speaks each sentence while
+the next is being written. What leaves here is `ReplyText` before the sentence's `ReplyAudio`, and one `ReplyDone` at
+the end, all with the attempt and reply number of the `StartReply` that asked for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -56,7 +56,8 @@ class Mouth:
         ahead_seconds: float,
         send: Callable[[Message], None],
     ) -> None:
-        """`rate`: of the audio sent, Hz; `ahead_seconds`: how far speech may be ahead of its own playing; `send`: downstream."""
+        """`rate`: of the audio sent, Hz; `ahead_seconds`: how far speech may be ahead of its own playing; `send`:
+        downstream."""
         self._llm = llm
         self._tts = tts
         self._queue = queue
@@ -65,16 +66,20 @@ class Mouth:
         self._send = send
 
     async def reply(self, start: StartReply, transcript: str) -> None:
-        """Answer `transcript`. Cancelling the task that runs this stops the LLM's connection and the engine's next step."""
+        """Answer `transcript`. Cancelling the task that runs this stops the LLM's connection and the engine's next
+        step."""
         progress = _Progress(began=time.monotonic())
         request = ReplyRequest(transcript=transcript, context=start.context, released=start.released)
         written: asyncio.Queue[Sentence | None] = asyncio.Queue(MAX_SENTENCES_WAITING)
         failure: NodeError | None = None
         writing = asyncio.create_task(self._write(request, written, progress), name=f"write:{start.attempt}")
         try:
-            async for sentence in _until_none(written):
+            while (sentence := await written.get()) is not None:
+                if progress.samples > MAX_REPLY_SECONDS * self._rate:
+                    break
                 await self._say(sentence, start, progress)
-            await writing
+            else:
+                await writing
         except NodeError as error:
             failure = error
         finally:
@@ -85,7 +90,8 @@ class Mouth:
         self._send(_done(start, progress, failure))
 
     async def _write(self, request: ReplyRequest, written: asyncio.Queue[Sentence | None], progress: _Progress) -> None:
-        """Tokens to sentences. Always ends the queue; an LlmError after a whole sentence loses only what would have followed."""
+        """Tokens to sentences. Always ends the queue; an LlmError after a whole sentence loses only what would have
+        followed."""
         cutter = SentenceCutter(request.context.language)
         try:
             async with aclosing(self._llm.stream(request)) as tokens:
@@ -107,8 +113,6 @@ class Mouth:
                 await written.put(None)
 
     async def _say(self, sentence: Sentence, start: StartReply, progress: _Progress) -> None:
-        if progress.samples > MAX_REPLY_SECONDS * self._rate:
-            return
         await self._keep_pace(progress)
         number = progress.sentences
         progress.sentences += 1
@@ -130,11 +134,12 @@ class Mouth:
         async with self._queue.run(steps, priority) as work:
             async for samples in work:
                 for piece in pieces.add(samples):
-                    self._send_audio(piece, number, start, progress)
+                    await self._send_audio(piece, number, start, progress)
         for piece in pieces.finish():
-            self._send_audio(piece, number, start, progress)
+            await self._send_audio(piece, number, start, progress)
 
-    def _send_audio(self, pcm: bytes, sentence: int, start: StartReply, progress: _Progress) -> None:
+    async def _send_audio(self, pcm: bytes, sentence: int, start: StartReply, progress: _Progress) -> None:
+        await self._keep_pace(progress)
         progress.mark("first_audio")
         if progress.first_audio is None:
             progress.first_audio = time.monotonic()
@@ -150,7 +155,8 @@ class Mouth:
         progress.samples += len(pcm) // 2
 
     async def _keep_pace(self, progress: _Progress) -> None:
-        """Do not speak far ahead of the listener: an engine that is free serves somebody else, and a barge-in wastes less."""
+        """Do not speak far ahead of the listener: an engine that is free serves somebody else, a barge-in wastes less,
+        and a long sentence made at once does not look to the gateway like a client that takes nothing."""
         if progress.first_audio is None:
             return
         ahead = progress.samples / self._rate - (time.monotonic() - progress.first_audio)
@@ -170,11 +176,6 @@ def _done(start: StartReply, progress: _Progress, failure: NodeError | None) -> 
         detail=f"{failure.code}: {failure}" if failure is not None else "",
         timings_ms=progress.timings_ms,
     )
-
-
-async def _until_none(queue: asyncio.Queue[Sentence | None]) -> AsyncIterator[Sentence]:
-    while (item := await queue.get()) is not None:
-        yield item
 
 
 class _Pieces:

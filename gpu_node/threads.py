@@ -1,9 +1,9 @@
 """Engines off the event loop: one thread, one queue, one step at a time.
 
-An engine's work is a synchronous generator. `EngineQueue` pulls it a step at a time on the engine's own thread, and between
-steps the most urgent work in the queue goes first: a final transcript before the first clause of somebody's reply, that
-before a caption, that before the rest of a reply. A generator is closed on the thread that ran it. A step itself is never
-interrupted, so the longest one bounds how fast a cancelled turn frees its engine.
+An engine's work is a synchronous generator. `EngineQueue` pulls it a step at a time on the engine's own thread, and
+between steps the most urgent work in the queue goes first: a final transcript before the first clause of somebody's
+reply, that before a caption, that before the rest of a reply. A generator is closed on the thread that ran it. A step
+itself is never interrupted, so the longest one bounds how fast a cancelled turn frees its engine.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from gpu_node.errors import EngineError
+from streaming.logs import logger
+
+log = logger("engine")
 
 T = TypeVar("T")
 
@@ -87,6 +90,12 @@ class EngineQueue:
             heapq.heappush(self._waiting, (priority, next(self._order), step))
             self._condition.notify()
 
+    def _submit_close(self, close: Callable[[], None]) -> None:
+        """Before everything else that waits, and never refused: it frees what the engine holds."""
+        with self._condition:
+            heapq.heappush(self._waiting, (-1, next(self._order), close))
+            self._condition.notify()
+
     def _work(self) -> None:
         while True:
             with self._condition:
@@ -98,6 +107,8 @@ class EngineQueue:
             self._step_began = time.monotonic()
             try:
                 step()
+            except Exception as error:  # of a generator's own clean-up; the thread serves the others
+                log.error("engine_close_failed", exc_info=error)
             finally:
                 self._step_began = None
 
@@ -120,9 +131,9 @@ class EngineWork(Generic[T], AsyncIterator[T]):
         self._finished = True
         close = getattr(self._steps, "close", None)
         if close is not None:
-            # On the engine's thread, and behind a step that is still running. Not awaited: a cancelled turn need not wait
-            # for it, and the queue runs it before it stops.
-            self._queue._submit(-1, close)
+            # On the engine's thread, and behind a step that is still running. Not awaited: a cancelled turn need not
+            # wait for it, and the queue runs it before it stops.
+            self._queue._submit_close(close)
 
     async def __anext__(self) -> T:
         if self._finished:

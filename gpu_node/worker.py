@@ -1,8 +1,8 @@
 """The node's life: warm the engines, claim turns, keep their leases while work progresses, drain.
 
-A node reads only as many offers as it has free slots. Each claimed turn runs in a task of its own; a lease is renewed from the
-event loop, which holds no engine's lock, and only while the engine thread is not stuck in a step: a node that hangs loses its
-turns to another as surely as one that died.
+A node reads only as many offers as it has free slots. Each claimed turn runs in a task of its own; a lease is renewed
+from the event loop, which holds no engine's lock, and only while the engine thread is not stuck in a step: a node that
+hangs loses its turns to another as surely as one that died.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from contextlib import suppress
 from gpu_node.pipeline import Engines, TurnPipeline
 from gpu_node.threads import Priority
 from streaming.bus import Bus, ClaimedTurn, Claims
-from streaming.errors import BusError, Fenced, StreamGone
+from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone
 from streaming.logs import logger
 
 log = logger("worker")
 
 MAX_DELIVERIES = 3
-"""A turn that took its node down so often is given up, with an apology, rather than be allowed to take down the rest."""
+"""A turn that took its node down so often is given up, with an apology, rather than be allowed to take down the
+rest."""
 
 
 MAX_HELD = 8
@@ -49,8 +50,8 @@ class Worker:
         self._lease_ms = lease_ms
         self._engine_stall_ms = engine_stall_ms
         self._drain_seconds = drain_seconds
-        self._turns: dict[asyncio.Task[None], ClaimedTurn] = {}
-        self._pipelines: dict[str, TurnPipeline] = {}
+        # Bounded by MAX_HELD for each slot: no more is claimed.
+        self._turns: dict[asyncio.Task[None], tuple[ClaimedTurn, TurnPipeline]] = {}
         self._draining = asyncio.Event()
         self._slot_freed = asyncio.Event()
 
@@ -88,13 +89,12 @@ class Worker:
                 await self._slot_freed.wait()
                 continue
             for claimed in await self._claims.next(free):
-                task = asyncio.create_task(self._serve(claimed), name=f"turn:{claimed.session[:8]}:{claimed.turn}")
-                self._turns[task] = claimed
+                pipeline = TurnPipeline(claimed, self._engines, self._name, self._slot_changed)
+                task = asyncio.create_task(self._serve(claimed, pipeline), name=f"turn:{pipeline.name}")
+                self._turns[task] = claimed, pipeline
                 task.add_done_callback(self._forget)
 
-    async def _serve(self, claimed: ClaimedTurn) -> None:
-        pipeline = TurnPipeline(claimed, self._engines, self._name, self._slot_changed)
-        self._pipelines[claimed.offer_id] = pipeline
+    async def _serve(self, claimed: ClaimedTurn, pipeline: TurnPipeline) -> None:
         log.info("turn_claimed", turn=pipeline.name, lease=claimed.lease, delivery=claimed.delivery)
         try:
             if claimed.delivery > MAX_DELIVERIES:
@@ -103,11 +103,11 @@ class Worker:
                 await pipeline.run()
         except (Fenced, StreamGone) as lost:
             log.warning("turn_lost", turn=pipeline.name, reason=lost.code)
-        except BusError as error:
+        except BusUnavailable as error:
             log.warning("turn_interrupted", turn=pipeline.name, error=str(error))
             await claimed.hand_back()
             return
-        except Exception as error:  # a mistake of ours: the turn is told so, and the node goes on
+        except Exception as error:  # a mistake of ours, or a stream at its bound: the turn is told so
             log.error("turn_broke", turn=pipeline.name, exc_info=error)
             with suppress(BusError):
                 await pipeline.give_up("engine", type(error).__name__)
@@ -117,14 +117,14 @@ class Worker:
     @property
     def _busy(self) -> int:
         """Turns that want an engine: those whose person only listens take no slot."""
-        return len(self._turns) - sum(pipeline.resting for pipeline in self._pipelines.values())
+        return sum(not pipeline.resting for _, pipeline in self._turns.values())
 
     def _slot_changed(self) -> None:
         self._slot_freed.set()
         self._claims.wake()  # it may be waiting for fewer offers than there are slots now
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._pipelines.pop(self._turns.pop(task).offer_id, None)
+        del self._turns[task]
         self._slot_changed()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("turn_not_released", task=task.get_name(), exc_info=error)
@@ -136,14 +136,18 @@ class Worker:
             if self._engines.queue.stuck_seconds * 1000 > self._engine_stall_ms:
                 log.error("engine_stuck", seconds=round(self._engines.queue.stuck_seconds, 1))
                 continue
-            for task, claimed in list(self._turns.items()):
-                try:
-                    await claimed.renew()
-                except Fenced:
-                    log.warning("lease_lost", turn=claimed.turn)
-                    task.cancel()
-                except BusError as error:
-                    log.warning("renewal_failed", error=str(error))
+            held = list(self._turns.items())
+            await asyncio.gather(*(self._renew(task, claimed) for task, (claimed, _) in held))
+
+    async def _renew(self, task: asyncio.Task[None], claimed: ClaimedTurn) -> None:
+        try:
+            await claimed.renew()
+        except Fenced:
+            log.warning("lease_lost", session=claimed.session, turn=claimed.turn)
+            task.cancel()
+            await claimed.abandon()
+        except BusError as error:
+            log.warning("renewal_failed", error=str(error))
 
     async def _finish_turns(self) -> None:
         """The drain: turns in hand may finish; what is left after the grace is handed to another node at once."""
@@ -154,5 +158,5 @@ class Worker:
             task.cancel()
         if left:
             await asyncio.wait(left)
-        for claimed in left.values():
+        for claimed, _ in left.values():
             await claimed.hand_back()

@@ -13,6 +13,7 @@ from silvertalk.doctor import doctor_command
 from silvertalk.errors import ConfigurationError
 from silvertalk.replay.command import replay_command
 from silvertalk.settings import Settings
+from streaming.errors import BusError
 
 app = typer.Typer(
     name="silvertalk",
@@ -42,6 +43,10 @@ def _run(main: object, settings: Settings) -> None:
             for error in errors.exceptions:
                 console.print(f"[bold red]silvertalk:[/] {error}")
             raise typer.Exit(2) from None
+        except* BusError as errors:  # a Redis that must not be used, or a URL that is none
+            for error in errors.exceptions:
+                console.print(f"[bold red]silvertalk:[/] {error}")
+            raise typer.Exit(2) from None
 
 
 @app.command()
@@ -49,7 +54,7 @@ def up() -> None:
     """Start everything on this machine: Valkey, gateway and one node. Ctrl-C stops them."""
     from silvertalk import supervisor
 
-    settings = _settings()
+    settings = supervisor.with_port(_settings())
     address = f"http://{settings.host}:{settings.port}"
 
     def announce(name: str) -> None:
@@ -79,4 +84,3 @@ app.command("doctor")(doctor_command)
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
-

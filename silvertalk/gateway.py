@@ -46,7 +46,7 @@ from silvertalk.settings import Settings
 from silvertalk.tickets import redeem_ticket
 from silvertalk.turn_life import TurnLife
 from streaming.bus import Bus, Journal
-from streaming.errors import BusError, ProtocolError
+from streaming.errors import ProtocolError
 from streaming.logs import logger
 from streaming.messages import SessionEnded, SessionOpened, TurnRecord
 from streaming.protocol import (
@@ -67,7 +67,8 @@ SERVICE_RESTART = 1012
 MAX_SESSION_SECONDS = 6 * 3600.0
 """After this a conversation ends at its next quiet moment, and the client comes back with a new ticket."""
 AHEAD_SECONDS = 4
-"""Reply audio that may come at once: nodes speak 3 s ahead of the player. A client that is well never has more waiting."""
+"""Reply audio that may come at once: nodes speak 3 s ahead of the player. A client that is well never has more
+waiting."""
 LAST_EVENTS_SECONDS = 5.0
 """How long the end of a conversation waits for the journal, which may be out of reach."""
 GOODBYE_SECONDS = 12.0

@@ -1,8 +1,8 @@
 """How much of a reply was heard: from samples played to words.
 
-What enters the conversation's history is what the person heard, not what was written. A sentence whose audio was played to
-its end counts whole; one that was cut counts up to the last word that had been spoken whole, by its share of the sentence's
-audio.
+What enters the conversation's history is what the person heard, not what was written. A sentence whose audio was played
+to its end counts whole; one that was cut counts up to the last word that had been spoken whole, by its share of the
+sentence's audio.
 """
 
 from __future__ import annotations

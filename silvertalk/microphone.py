@@ -1,8 +1,8 @@
 """The hearing side of a session: microphone audio in, what the person does with their voice out.
 
-Audio goes two ways from here: to the VAD service, whose scores come back a little later on the event loop and become speech
-events and endpoints; and, while the person speaks, to the turn in batches. What is never sent is silence: after a pause is
-confirmed nothing leaves until the person goes on, and the node sees the gap in the sample numbers.
+Audio goes two ways from here: to the VAD service, whose scores come back a little later on the event loop and become
+speech events and endpoints; and, while the person speaks, to the turn in batches. What is never sent is silence: after
+a pause is confirmed nothing leaves until the person goes on, and the node sees the gap in the sample numbers.
 """
 
 from __future__ import annotations

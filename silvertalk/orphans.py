@@ -33,7 +33,13 @@ class Orphans:
     """Owns the task "orphans". `async with` starts and ends it."""
 
     def __init__(
-        self, bus: Bus, database: Database, settings: Settings, *, idle_ms: int | None = None, every: float = LOOK_SECONDS
+        self,
+        bus: Bus,
+        database: Database,
+        settings: Settings,
+        *,
+        idle_ms: int | None = None,
+        every: float = LOOK_SECONDS,
     ) -> None:
         """`idle_ms`: how long nobody may have renewed a session; the resume grace where none is given."""
         self._bus = bus

@@ -1,8 +1,8 @@
 """Everything a client is told, in one order: numbered, written to the journal, then sent.
 
-One task per session empties it. What the journal must know is written before it is acted on, in one round trip for all that
-is waiting. In the tick of a barge-in everything of the interrupted reply that has not been sent is dropped, also what is
-being written to the journal just then.
+One task per session empties it. What the journal must know is written before it is acted on, in one round trip for all
+that is waiting. In the tick of a barge-in everything of the interrupted reply that has not been sent is dropped, also
+what is being written to the journal just then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from streaming.messages import Message, Told
 from streaming.protocol import AudioHeader, Event, PartialTranscript, SpokenAudio, encode_event
 
 MAX_WAITING_ITEMS = 2048
-"""Beyond any turn's worth of events. At the bound the socket is given up: a client that takes nothing costs only itself."""
+"""Beyond any turn's worth of events. At the bound the socket is given up: a client that takes nothing costs only
+itself."""
 MAX_BATCH = 64
 """Items journaled in one round trip; more would make the first of them wait for the last."""
 

@@ -1,7 +1,7 @@
 """The gateway as a process: uvicorn under our own signals, since its own would close every conversation at once.
 
-SIGTERM or SIGINT: no new sessions, clients are told to come back elsewhere, turns in hand finish and are committed, then the
-server stops. A second signal stops it at once.
+SIGTERM or SIGINT: no new sessions, clients are told to come back elsewhere, turns in hand finish and are committed,
+then the server stops. A second signal stops it at once.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     microphone events, control messages -> floor -> the turn's up stream
     the turn's down stream              -> floor -> outbox -> journal, socket
 
-All of it happens on the event loop, in one tick for each thing that arrives: what arrives moves the floor and queues what
-follows from it. Only `silvertalk.turn_life` waits for anything.
+All of it happens on the event loop, in one tick for each thing that arrives: what arrives moves the floor and queues
+what follows from it. Only `silvertalk.turn_life` waits for anything.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Session:
     def turns_begun(self) -> int:
         return self._number
 
-    # --- what the microphone hears (silvertalk.microphone.Speaker) -----------------------------------------------------
+    # --- what the microphone hears (silvertalk.microphone.Speaker) ----------------------------------------------------
 
     # The microphone runs by itself: it may still be in an utterance whose turn has failed. What it says of that is let
     # pass, and speech that goes on opens a turn of its own.
@@ -159,7 +159,7 @@ class Session:
         )
         self._ask(turn, decision.end_sample)
 
-    # --- what the client asks ------------------------------------------------------------------------------------------
+    # --- what the client asks -----------------------------------------------------------------------------------------
 
     def typed(self, text: str, received_samples: int) -> None:
         """Something typed in place of speech; raises ProtocolError while the person speaks or waits for an answer."""
@@ -197,10 +197,11 @@ class Session:
         elif self._turn is not None:
             self._abandon("ended")
 
-    # --- what the node makes -------------------------------------------------------------------------------------------
+    # --- what the node makes ------------------------------------------------------------------------------------------
 
     def on_down(self, turn: Turn, entries: Sequence[tuple[str, AnyMessage]]) -> None:
-        """Entries of the turn's down stream, in order. What carries a stale attempt is dropped here and nowhere else."""
+        """Entries of the turn's down stream, in order. What carries a stale attempt is dropped here and nowhere
+        else."""
         turn.note_arrival()
         for entry, message in entries:
             match message:
@@ -269,7 +270,7 @@ class Session:
             self._move(Move.REPLY_FINISHED)
         self._close(turn, "answered")
 
-    # --- how it is done ------------------------------------------------------------------------------------------------
+    # --- how it is done -----------------------------------------------------------------------------------------------
 
     def _move(self, move: Move) -> None:
         self._floor = after(self._floor, move)
@@ -423,9 +424,7 @@ class Session:
     def _complete(self, turn: Turn, reason: ReplyReason) -> None:
         """No more of the reply will come: what was released is played to its end."""
         turn.ended_attempt = turn.attempt
-        self._outbox.release(
-            _reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=turn.reply_was_sent
-        )
+        self._outbox.release(_reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=turn.reply_was_sent)
 
     def _interrupt(self, reason: str) -> None:
         """Everything that stops a reply, in one tick: outbox, player, node. The caller moves the floor."""

@@ -4,8 +4,8 @@
     gateway         this product's, at normal priority
     node            `python -m gpu_node`, niced: when the CPU is short a reply may wait, hearing may not
 
-A child that dies is started again, with growing pauses. Ctrl-C or SIGTERM stops them in the reverse order, each with its
-drain. Children die with this process, also when it is killed.
+A child that dies is started again, with growing pauses. Ctrl-C or SIGTERM stops them in the reverse order, each with
+its drain. Children die with this process, also when it is killed.
 """
 
 from __future__ import annotations
@@ -197,6 +197,7 @@ def gateway(settings: Settings) -> Program:
     return Program(
         name="gateway",
         command=(sys.executable, "-m", "silvertalk", "gateway"),
+        environment={"PORT": str(settings.port)},
         stop_seconds=settings.drain_seconds + STOP_MARGIN_SECONDS,
     )
 
@@ -213,6 +214,16 @@ def node(settings: Settings) -> Program:
         niceness=NODE_NICENESS,
         stop_seconds=settings.drain_seconds + STOP_MARGIN_SECONDS,
     )
+
+
+def with_port(settings: Settings) -> Settings:
+    """The settings with a port that is free now, where PORT leaves the choice: it is announced before anybody listens."""
+    if settings.port:
+        return settings
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((settings.host, 0))
+        return settings.model_copy(update={"port": probe.getsockname()[1]})
 
 
 async def up(settings: Settings, on_ready: Callable[[str], None]) -> None:

@@ -1,10 +1,10 @@
 """One turn as the gateway holds it: what was sent up, what came down, what was heard.
 
-The turn keeps the user's audio until it closes, so that it can be offered again should Redis lose it, and counts what the
-client was sent and what it played, since the record of a reply is what was heard of it.
+The turn keeps the user's audio until it closes, so that it can be offered again should Redis lose it, and counts what
+the client was sent and what it played, since the record of a reply is what was heard of it.
 
-A turn may change its node. What a new holder makes of commands that were given to the old one would be said twice, so the
-attempt rises with every holder, and what the client already has travels with the new command (`released`).
+A turn may change its node. What a new holder makes of commands that were given to the old one would be said twice, so
+the attempt rises with every holder, and what the client already has travels with the new command (`released`).
 """
 
 from __future__ import annotations

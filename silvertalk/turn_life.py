@@ -27,7 +27,8 @@ from streaming.messages import AnyMessage, Closed, TurnRecord
 log = logger("turn")
 
 FLUSH_SECONDS = 0.3
-"""How long an interrupted turn waits for the player to say where it stopped; its last acknowledgement serves otherwise."""
+"""How long an interrupted turn waits for the player to say where it stopped; its last acknowledgement serves
+otherwise."""
 PLAYBACK_GRACE_SECONDS = 1.5
 """A player that acknowledges nothing is believed to have finished so long after its audio's length."""
 MERGE_SECONDS = 1.5

@@ -4,10 +4,10 @@ Rules
 -----
 1. Nobody is cut off: while the user has the floor (USER, PAUSED) no reply is released.
 2. A pause decides nothing. From PAUSED the user goes on (USER), or the endpoint is reached (THINKING).
-3. Between the endpoint and the first sound of the reply (THINKING) the user may still go on: it is the same utterance, the
-   reply that was being made is thrown away by its attempt number.
-4. While the puppy speaks (SPEAKING) the user may always take the floor back: that is a barge-in, and the gateway must flush
-   the player and cancel the node in the same tick.
+3. Between the endpoint and the first sound of the reply (THINKING) the user may still go on: it is the same utterance,
+   the reply that was being made is thrown away by its attempt number.
+4. While the puppy speaks (SPEAKING) the user may always take the floor back: that is a barge-in, and the gateway must
+   flush the player and cancel the node in the same tick.
 5. A reply can come to nothing (noise, a failure): the floor opens again without a sound.
 6. Whatever happens, CANCELLED (a button, a lost connection, the end of the session) opens the floor.
 7. A move that the table does not have is our own mistake: it raises IllegalMove and changes nothing.

@@ -1,8 +1,8 @@
 """Every message that crosses the bus, and its bytes.
 
-Three kinds of stream carry them, each with one writer (see `streaming.bus`): a turn's **up** stream (the owning gateway),
-its **down** stream (the node that holds the turn) and the session's **journal** (the owning gateway). Commands are
-imperatives (`StartReply`), events past-tense facts (`SpeechPaused`).
+Three kinds of stream carry them, each with one writer (see `streaming.bus`): a turn's **up** stream (the owning
+gateway), its **down** stream (the node that holds the turn) and the session's **journal** (the owning gateway). Commands
+are imperatives (`StartReply`), events past-tense facts (`SpeechPaused`).
 
 Positions in the user's audio are counted in samples received since the session began (16 kHz); positions in a reply are
 samples of that reply at the session's `reply_rate`.
@@ -83,21 +83,21 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # --- offers stream ---------------------------------------------------------------------------------------------------
 
 
-class Offer(Message):
+class Offer(Message, frozen=True):
     """A turn that wants a node."""
 
     session: str
     turn: int
 
 
-class Reclaim(Message):
+class Reclaim(Message, frozen=True):
     """A gateway's hint that some lease has run out: whoever reads it looks through the group's pending list."""
 
 
 # --- up: gateway to node ---------------------------------------------------------------------------------------------
 
 
-class TurnOpened(Message):
+class TurnOpened(Message, frozen=True):
     """First entry of an up stream. `text` is set for a typed turn, which has no audio."""
 
     session: str
@@ -109,29 +109,29 @@ class TurnOpened(Message):
     """The person went on after a turn that was closed already."""
     text: str | None = None
     context: ReplyContext = ReplyContext()
-    """As of now, so that a node can warm an LLM's prompt cache while the person speaks; `StartReply` brings the real one."""
+    """As of now, so that a node can warm an LLM's prompt cache; `StartReply` brings the one that counts."""
 
 
-class AudioBatch(Message):
+class AudioBatch(Message, frozen=True):
     """PCM16 mono 16 kHz. A jump in `first_sample` is silence that was not worth sending."""
 
     first_sample: int
     pcm: bytes
 
 
-class SpeechPaused(Message):
+class SpeechPaused(Message, frozen=True):
     """The person fell silent after `sample` (one past the last sample of speech): the final pass may start."""
 
     sample: int
 
 
-class SpeechResumed(Message):
+class SpeechResumed(Message, frozen=True):
     """The person went on before the endpoint; speech starts again at `sample`."""
 
     sample: int
 
 
-class StartReply(Message):
+class StartReply(Message, frozen=True):
     """The utterance ended at `end_sample`: answer it.
 
     `attempt` rises whenever the gateway asks anew; `reply` numbers the replies of a turn (a filler is a reply too).
@@ -145,14 +145,14 @@ class StartReply(Message):
     released: str = ""
 
 
-class CancelReply(Message):
+class CancelReply(Message, frozen=True):
     """Stop the reply of this attempt and everything older; the turn stays open."""
 
     attempt: int
     reason: str
 
 
-class CloseTurn(Message):
+class CloseTurn(Message, frozen=True):
     """Last entry of an up stream: the node lets go of the turn."""
 
     reason: str
@@ -161,11 +161,11 @@ class CloseTurn(Message):
 # --- down: node to gateway -------------------------------------------------------------------------------------------
 
 
-class DownOpened(Message):
+class DownOpened(Message, frozen=True):
     """First entry of a down stream, written by the gateway, since a node never creates one."""
 
 
-class Claimed(Message):
+class Claimed(Message, frozen=True):
     """A node holds the turn; first entry of every lease."""
 
     node: str
@@ -175,7 +175,7 @@ class Claimed(Message):
     llm: str
 
 
-class TranscriptPartial(Message):
+class TranscriptPartial(Message, frozen=True):
     """`stable` only grows; `tentative` is the tail that may still change. Both are plain text."""
 
     stable: str
@@ -183,7 +183,7 @@ class TranscriptPartial(Message):
     upto_sample: int
 
 
-class TranscriptFinal(Message):
+class TranscriptFinal(Message, frozen=True):
     """The words of the utterance up to `upto_sample`.
 
     `rejected` names the guard that refused it ("silence", "invented", "loop" …); its `text` is then empty.
@@ -199,7 +199,7 @@ class TranscriptFinal(Message):
     pass_ms: float = 0.0
 
 
-class ReplyText(Message):
+class ReplyText(Message, frozen=True):
     """One sentence (or first clause) of the reply, before its audio. `source` is the LLM engine that wrote it."""
 
     attempt: int
@@ -209,7 +209,7 @@ class ReplyText(Message):
     source: str
 
 
-class ReplyAudio(Message):
+class ReplyAudio(Message, frozen=True):
     """PCM16 mono at the session's `reply_rate`; `first_sample` counts from the start of the reply."""
 
     attempt: int
@@ -219,7 +219,7 @@ class ReplyAudio(Message):
     pcm: bytes
 
 
-class ReplyDone(Message):
+class ReplyDone(Message, frozen=True):
     """The reply is complete, or ended early for `reason`. `timings_ms` are durations on the node's own clock."""
 
     attempt: int
@@ -230,7 +230,7 @@ class ReplyDone(Message):
     timings_ms: dict[str, float] = {}
 
 
-class TurnFailed(Message):
+class TurnFailed(Message, frozen=True):
     """The node gives the turn up (`poison`: it was delivered too often; `engine`: an engine broke)."""
 
     reason: Literal["poison", "engine", "bad_turn"]
@@ -240,7 +240,7 @@ class TurnFailed(Message):
 # --- journal ---------------------------------------------------------------------------------------------------------
 
 
-class SessionOpened(Message):
+class SessionOpened(Message, frozen=True):
     """First entry of an owner's epoch. `received_samples`: where the new owner's count of the microphone starts."""
 
     user: str
@@ -249,20 +249,20 @@ class SessionOpened(Message):
     received_samples: int = 0
 
 
-class Told(Message):
+class Told(Message, frozen=True):
     """An event as the client was told it: the JSON of the wire protocol, numbered by the journal entry's id."""
 
     event: bytes
 
 
-class Released(Message):
+class Released(Message, frozen=True):
     """The client was sent what stands at `entry` of the turn's down stream (a `ReplyText` or a `ReplyAudio`)."""
 
     turn: int
     entry: str
 
 
-class Interrupted(Message):
+class Interrupted(Message, frozen=True):
     """The user took the floor: nothing of this reply is sent after this entry. `sent_samples` bounds what was heard."""
 
     turn: int
@@ -271,19 +271,19 @@ class Interrupted(Message):
     reason: str
 
 
-class Closed(Message):
+class Closed(Message, frozen=True):
     """The turn is over; `record` is what the database gets, whoever writes it."""
 
     record: TurnRecord
 
 
-class Committed(Message):
+class Committed(Message, frozen=True):
     """The database has the turn. Told to the client by the same entry."""
 
     turn: int
 
 
-class SessionEnded(Message):
+class SessionEnded(Message, frozen=True):
     """The session is over and will not be resumed."""
 
     reason: str
@@ -298,7 +298,7 @@ JournalRecord = SessionOpened | Told | Released | Interrupted | Closed | Committ
 AnyMessage = OfferMessage | UpMessage | DownMessage | JournalRecord
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(AnyMessage)
+_decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
 
 
 def encode(message: Message) -> bytes:

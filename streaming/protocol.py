@@ -2,8 +2,8 @@
 
 Control travels as JSON text, audio as binary. Up: PCM16 mono 16 kHz, as it comes from the microphone. Down: a 16-byte
 header (`AudioHeader`), then PCM16 mono at the rate that `ready` declares; each binary message follows at once the
-`reply.audio` event that announces it. Every event carries the owner's `epoch` and its own number `event`; numbers grow and
-may skip superseded partial transcripts.
+`reply.audio` event that announces it. Every event carries the owner's `epoch` and its own number `event`; numbers grow
+and may skip superseded partial transcripts.
 
 The README documents this protocol for the developers of clients; a test holds the two together.
 """
@@ -53,7 +53,7 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     playhead: Playhead | None = None
 
 
-class Hello(_Incoming, tag="hello"):
+class Hello(_Incoming, frozen=True, tag="hello"):
     """First message. The ticket comes from `POST /v1/talk/ticket` and works once."""
 
     ticket: str
@@ -65,35 +65,35 @@ class Hello(_Incoming, tag="hello"):
     """True: an utterance ends with `commit`, never by silence."""
 
 
-class Playback(_Incoming, tag="playback"):
+class Playback(_Incoming, frozen=True, tag="playback"):
     """Playback acknowledgement, about every 200 ms while a reply plays: `samples` of this turn's reply were played."""
 
     turn: int
     samples: int
 
 
-class Flushed(_Incoming, tag="flushed"):
+class Flushed(_Incoming, frozen=True, tag="flushed"):
     """Answer to `flush`: playback stopped at `samples`."""
 
     turn: int
     samples: int
 
 
-class Commit(_Incoming, tag="commit"):
+class Commit(_Incoming, frozen=True, tag="commit"):
     """The utterance ends here and now (push-to-talk, or a "다 말했어요" button)."""
 
 
-class Text(_Incoming, tag="text"):
+class Text(_Incoming, frozen=True, tag="text"):
     """Something typed in place of speech."""
 
     text: str
 
 
-class Cancel(_Incoming, tag="cancel"):
+class Cancel(_Incoming, frozen=True, tag="cancel"):
     """Stop the reply that is being made or played."""
 
 
-class Bye(_Incoming, tag="bye"):
+class Bye(_Incoming, frozen=True, tag="bye"):
     """The conversation is over; nothing will be resumed."""
 
 
@@ -112,7 +112,7 @@ FAULTS: dict[str, int | None] = {
     "not_hello": 4401,
     "hello_timeout": 4408,
 }
-"""What the client can do wrong, and the close code where that ends the connection (None: told, dropped, and on we go)."""
+"""What the client can do wrong, and the close code where that ends the connection (None: it is told, and we go on)."""
 
 
 def fault(code: str, detail: str) -> ProtocolError:
@@ -120,7 +120,7 @@ def fault(code: str, detail: str) -> ProtocolError:
     return ProtocolError(code, detail, close_code=FAULTS[code])
 
 
-_client_decoder = msgspec.json.Decoder(ClientMessage)
+_client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 
 
 def decode_client(data: str | bytes) -> ClientMessage:
@@ -178,7 +178,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, tag_
     event: int = 0
 
 
-class Ready(Event, tag="ready"):
+class Ready(Event, frozen=True, tag="ready"):
     """The session is open. `microphone_sample`: send audio from this sample on (0 for a new session)."""
 
     session: str
@@ -190,20 +190,20 @@ class Ready(Event, tag="ready"):
     resume_seconds: int
 
 
-class Resync(Event, tag="resync"):
+class Resync(Event, frozen=True, tag="resync"):
     """The session to resume is unknown here (or its epoch is): a new one follows in `ready`."""
 
     reason: str
 
 
-class SpeechBegan(Event, tag="speech.started"):
+class SpeechBegan(Event, frozen=True, tag="speech.started"):
     """The user began to speak at `sample` (pre-roll included)."""
 
     turn: int
     sample: int
 
 
-class PartialTranscript(Event, tag="transcript.partial"):
+class PartialTranscript(Event, frozen=True, tag="transcript.partial"):
     """Caption while the user speaks: `stable` only grows, `tentative` may still change."""
 
     turn: int
@@ -212,7 +212,7 @@ class PartialTranscript(Event, tag="transcript.partial"):
     upto_sample: int
 
 
-class FinalTranscript(Event, tag="transcript.final"):
+class FinalTranscript(Event, frozen=True, tag="transcript.final"):
     """The words of the utterance. Empty, with `rejected` saying why, when nobody seems to have spoken."""
 
     turn: int
@@ -222,7 +222,7 @@ class FinalTranscript(Event, tag="transcript.final"):
     confidence: float
 
 
-class TurnEnded(Event, tag="turn.ended"):
+class TurnEnded(Event, frozen=True, tag="turn.ended"):
     """The utterance is over: `wait_ms` after the last speech sample `end_sample`, for `reason`."""
 
     turn: int
@@ -231,7 +231,7 @@ class TurnEnded(Event, tag="turn.ended"):
     reason: str
 
 
-class SpokenText(Event, tag="reply.text"):
+class SpokenText(Event, frozen=True, tag="reply.text"):
     """One sentence of the reply, before its audio. `source` names the engine that wrote it."""
 
     turn: int
@@ -241,7 +241,7 @@ class SpokenText(Event, tag="reply.text"):
     source: str
 
 
-class SpokenAudio(Event, tag="reply.audio"):
+class SpokenAudio(Event, frozen=True, tag="reply.audio"):
     """Announces the binary message that follows at once: `samples` samples of `turn`, from `first_sample` on."""
 
     turn: int
@@ -255,7 +255,7 @@ class SpokenAudio(Event, tag="reply.audio"):
 ReplyReason = Literal["completed", "interrupted", "cancelled", "nothing_heard", "failed"]
 
 
-class ReplyEnded(Event, tag="reply.done"):
+class ReplyEnded(Event, frozen=True, tag="reply.done"):
     """No more of this reply will come. `audio_samples`: how much of it was sent."""
 
     turn: int
@@ -266,13 +266,13 @@ class ReplyEnded(Event, tag="reply.done"):
     timings_ms: dict[str, float]
 
 
-class Flush(Event, tag="flush"):
+class Flush(Event, frozen=True, tag="flush"):
     """Stop playing now, drop what is buffered, and answer `flushed` with the playhead."""
 
     turn: int
 
 
-class TurnCommitted(Event, tag="turn.committed"):
+class TurnCommitted(Event, frozen=True, tag="turn.committed"):
     """The turn is in the database. `heard` is what counts as said to the user."""
 
     turn: int
@@ -280,19 +280,19 @@ class TurnCommitted(Event, tag="turn.committed"):
     heard: str
 
 
-class ReceivedSamples(Event, tag="received_samples"):
+class ReceivedSamples(Event, frozen=True, tag="received_samples"):
     """How much microphone audio has arrived; the client may forget older audio."""
 
     samples: int
 
 
-class Reconnect(Event, tag="reconnect"):
+class Reconnect(Event, frozen=True, tag="reconnect"):
     """This gateway is going away: come back (to any) with `resume` once the turn in hand is over."""
 
     after_turn: int
 
 
-class Problem(Event, tag="error"):
+class Problem(Event, frozen=True, tag="error"):
     """Something went wrong. `retryable`: the same again may work."""
 
     code: str
@@ -320,7 +320,7 @@ ServerEvent = (
 )
 
 _event_encoder = msgspec.json.Encoder()
-_event_decoder = msgspec.json.Decoder(ServerEvent)
+_event_decoder: msgspec.json.Decoder[ServerEvent] = msgspec.json.Decoder(ServerEvent)
 
 
 def encode_event(event: Event) -> bytes:

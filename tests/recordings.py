@@ -1,4 +1,4 @@
-"""Real speech, where it is at hand: a folder of recordings with a manifest beside the checkout, or `SILVERTALK_RECORDINGS`."""
+"""Real speech, where it is at hand: a folder with a manifest beside the checkout, or `SILVERTALK_RECORDINGS`."""
 
 import json
 import os

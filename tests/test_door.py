@@ -1,4 +1,4 @@
-"""The door of the voice socket, and every way of being a bad guest: what the table of faults says, and nobody else is harmed."""
+"""The door of the voice socket, and every way of being a bad guest: what the table says, and nobody else is harmed."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ async def test_a_ticket_works_once(valkey: Valkey, tmp_path: Path) -> None:
                 assert await farewell(second) == (4401, ["ticket_refused"])
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1.evil.example", "https://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1.evil.example", "https://127.0.0.1:1"]
+)
 async def test_a_page_of_another_site_is_refused(valkey: Valkey, tmp_path: Path, origin: str) -> None:
     async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
         with pytest.raises(InvalidStatus) as refused:
@@ -121,7 +123,7 @@ async def test_a_full_server_says_so(valkey: Valkey, tmp_path: Path) -> None:
         async with inside(served), bare(served) as late:
             assert await farewell(late) == (4503, ["server_full"])
         async with asyncio.timeout(10):
-            while not await has_room(served):
+            while not await has_room(served):  # noqa: ASYNC110 - the other side of a socket has no event to wait for
                 await asyncio.sleep(0.05)
 
 

@@ -1,6 +1,6 @@
 """Journeys through every real hop (socket, gateway, Valkey, node, database), with scripted engines.
 
-The engines are scripted where a model's speed would be the noise; `test_speaking.py` makes the same journey with the real ones.
+The engines are scripted where a model's speed would be the noise; `test_speaking.py` has the real ones.
 """
 
 from __future__ import annotations

@@ -131,17 +131,13 @@ class Desk:
             await self._look_for_own()
             self._connections = connections
         elif not self._may_read():
-            # The hint is for a node that can take a turn. We read nothing now, so it cannot come back to us.
-            await self._leases.hint()
-            self._hinted = False
+            if self._hinted:
+                # For a node that can take a turn. We read nothing now, so it cannot come back to us.
+                await self._leases.hint()
+                self._hinted = False
         elif self._look or self._hinted:
-            before = self._look, self._hinted
+            await self._look_for_run_out()
             self._look = self._hinted = False
-            try:
-                await self._look_for_run_out()
-            except BusError:
-                self._look, self._hinted = before
-                raise
         else:
             await self._read()
 
@@ -243,7 +239,7 @@ class Desk:
         if not self._knows(offer_id):
             await self._leases.put_back(offer_id, delivery)
         elif self._leases.stuck:
-            self._hinted = True
+            await self._leases.hint()  # As above.
 
     # --- claiming ----------------------------------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ class StreamWriter:
         self._asking = False
         """The question for the top of the stream is under way."""
         self._doubtful = False
-        """What stands at the top of the stream must be asked before anything is sent."""
+        """Redis refused an id: what stands at the top of the stream must be asked before anything is sent."""
         self._confirmed = last_sequence
         """Redis has had everything up to here; 0 as long as nothing of ours is there."""
         self._connections = link.connections
@@ -198,7 +198,9 @@ class StreamWriter:
         if not self._pending:
             return ()
         if self._doubtful or self._connections != self._link.connections:
-            # On a new connection also without doubt of our own: the server may have come back without its last second.
+            # On a new connection because a reply may have been lost with the old one, and even if none was: the
+            # server may
+            # have come back without its last second.
             self._connections = self._link.connections
             self._asking = True
             return (("XREVRANGE", self.key, "+", "-", "COUNT", 1),)
@@ -232,7 +234,6 @@ class StreamWriter:
         self._go_on()
 
     def broke(self) -> None:
-        self._doubtful = True
         self._batch = 0
         self._asking = False
         self._go_on()

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -286,6 +287,32 @@ async def test_a_stuck_node_reads_no_offers_until_it_moves(gateway: Bus, node: B
     assert await another.unclaimed()
     await stuck.renew()
     assert (await waiting)[0].offer_id == another.offer_id
+
+
+async def test_a_node_whose_turn_was_taken_is_not_stuck(gateway: Bus, node: Bus, other_node: Bus) -> None:
+    turn = await open_turn(gateway, Receiver(), a_session())
+    slow = await claim(node)
+    await asyncio.sleep(LEASE + 0.05)
+    assert await turn.hint_reclaim()
+    await claim(other_node)
+    with pytest.raises(Fenced):
+        await slow.renew()
+    another = await open_turn(gateway, Receiver(), a_session())
+    assert (await claim(node)).offer_id == another.offer_id
+
+
+async def test_what_is_ours_unknown_to_us_is_given_away(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    turn = await open_turn(gateway, Receiver(), a_session())
+    valkey.client.xgroup_create(names.OFFERS, names.NODES, 0)
+    consumer = node.server_for("any").process
+    offer_ids: list[Any] = [turn.offer_id]
+    valkey.client.xreadgroup(names.NODES, "reader", {names.OFFERS: ">"})
+    claiming = asyncio.create_task(claim(node))
+    await until(lambda: valkey.blocked_reads() == 2)
+    valkey.client.xclaim(names.OFFERS, names.NODES, consumer, 0, offer_ids, idle=100_000, justid=True)
+    assert await turn.hint_reclaim()
+    assert (await claiming).offer_id == turn.offer_id
+    assert pending(valkey) == [("node", 1)]
 
 
 async def test_what_is_handed_back_is_claimed_at_once(valkey: Valkey, gateway: Bus, node: Bus, other_node: Bus) -> None:

@@ -239,6 +239,18 @@ async def test_a_second_entry_of_a_session_is_no_orphan(valkey: Valkey, gateway:
     assert valkey.length(names.SESSIONS) == 1
 
 
+async def test_an_entry_that_was_deleted_is_made_again(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    session = a_session()
+    await Journal.own(gateway, session, gateway="g")
+    deleted = valkey.ids(names.SESSIONS)
+    valkey.client.xack(names.SESSIONS, names.GATEWAYS, *deleted)
+    valkey.client.xdel(names.SESSIONS, *deleted)
+    await Journal.own(node, session, gateway="n")
+    assert owned_entries(valkey) == ["node"]
+    assert await node.renew_sessions() == []
+    assert valkey.ids(names.SESSIONS) != deleted
+
+
 async def test_sessions_lost_with_redis_are_reported(valkey: Valkey, gateway: Bus) -> None:
     session = a_session()
     await Journal.own(gateway, session, gateway="g")

@@ -99,6 +99,24 @@ async def test_an_opening_that_was_done_unheard_is_taken_back(valkey: Valkey, pr
         await open_turn(bus, Receiver(), session)
 
 
+async def test_taking_back_leaves_anothers_turn_alone(valkey: Valkey, gateway: Bus, proxy: RedisProxy) -> None:
+    async with Bus.open([proxy.url], name="far", limits=replace(QUICK, patience_seconds=0.1)) as bus:
+        await bus.ping()
+        session = a_session()
+        proxy.set_requests("drop")
+        opening = asyncio.create_task(open_turn(bus, Receiver(), session))
+        await asyncio.sleep(0)
+        turn = await open_turn(gateway, Receiver(), session)
+        proxy.accepting = False
+        proxy.cut()
+        with pytest.raises(BusUnavailable):
+            await opening
+        proxy.accepting = True
+        await until(lambda: not bus.server_for("any")._promised)
+        assert offers(valkey) == 1
+        await turn.up.append(batch(1))
+
+
 async def test_opening_without_memory_is_full_and_leaves_nothing(own_valkey: Valkey) -> None:
     async with Bus.open([own_valkey.url], name="gateway", limits=QUICK) as bus:
         await bus.ping()

@@ -263,6 +263,8 @@ async def test_a_server_that_came_back_without_its_last_second_is_noticed(own_va
         own_valkey.kill()
         own_valkey.start()
         own_valkey.client.restore(KEY, 60_000, dump)
+        link = bus.server_for("any").main
+        await until(lambda: link.connections == 2 and link.up.is_set())
         with pytest.raises(StreamGone, match="ends at 1-4"):
             await writer.append(batch(6))
 
