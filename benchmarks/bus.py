@@ -100,27 +100,28 @@ async def measure(server: Valkey, turns: Sequence[int], seconds: float) -> dict[
             await lonely.answered.wait()
         results["round trip"] = spread(lonely.latencies_ms[500:])
         for count in turns:
-            results[f"under load, {count} turns"] = await under_load(server, bus, count, seconds)
+            results[f"under load, {count} turns"] = await under_load(server, bus, count, seconds, batch_ms=40)
+        results["one turn, batches of 100 ms"] = await under_load(server, bus, 1, seconds, batch_ms=100)
         results["appends"] = await appends(server, bus)
     return results
 
 
-async def under_load(server: Valkey, bus: Bus, count: int, seconds: float) -> dict[str, Any]:
-    """`count` turns at 25 batches a second each, not in step."""
+async def under_load(server: Valkey, bus: Bus, count: int, seconds: float, *, batch_ms: int) -> dict[str, Any]:
+    """`count` turns that each say a batch every `batch_ms`, not in step, and are answered as often."""
     speakers = [Speaker() for _ in range(count)]
     for number, speaker in enumerate(speakers):
-        await speaker.open(bus, count * 1_000_000 + number)
+        await speaker.open(bus, (count * 1000 + batch_ms) * 1_000_000 + number)
     before = sum(server.calls().values())
     cpu = cpu_seconds()
     loop = asyncio.get_running_loop()
     begins = loop.time()
 
     async def speak(speaker: Speaker, delay: float) -> None:
-        for number in range(int(seconds * 25)):
-            await asyncio.sleep(max(0.0, begins + delay + number * 0.04 - loop.time()))
+        for number in range(int(seconds * 1000 / batch_ms)):
+            await asyncio.sleep(max(0.0, begins + delay + number * batch_ms / 1000 - loop.time()))
             speaker.say(number)
 
-    await asyncio.gather(*(speak(speaker, 0.04 * number / count) for number, speaker in enumerate(speakers)))
+    await asyncio.gather(*(speak(each, batch_ms / 1000 * at / count) for at, each in enumerate(speakers)))
     await asyncio.sleep(0.2)
     spent = (cpu_seconds() - cpu) / count / seconds
     commands = (sum(server.calls().values()) - before) / count / seconds
@@ -129,7 +130,7 @@ async def under_load(server: Valkey, bus: Bus, count: int, seconds: float) -> di
         await speaker.turn.close("done")
     latencies = [each for speaker in speakers for each in speaker.latencies_ms]
     return spread(latencies) | {
-        "gateway_cpu_us_per_batch": round(spent / 25 * 1e6, 1),
+        "gateway_cpu_us_per_batch": round(spent * batch_ms * 1000, 1),
         "commands_per_turn_hour": round(commands * 3600),
     }
 

@@ -118,6 +118,8 @@ def refuse(hypothesis: Hypothesis, *, language: Language, seconds: float) -> Rea
             return "stock_phrase"
         if INTERJECTION.fullmatch(compact):
             return "interjection"
+        if not any(character.isalpha() for character in compact):
+            return "no_words"  # it counts: "1, 2, 3"
         if _repeats_itself(kept):
             return "loop"
     if _syllables(said) > FREE_SYLLABLES + SYLLABLES_PER_SECOND * seconds:
@@ -201,6 +203,7 @@ def _is_hangul(character: str) -> bool:
 
 
 def _is_foreign(text: str, language: Language) -> bool:
+    """More of the text, in syllables, is written in another script."""
     letters = [character for character in text if character.isalpha()]
     hangul = sum(_is_hangul(character) for character in letters)
     latin = sum(unicodedata.name(character, "").startswith("LATIN") for character in letters)

@@ -39,11 +39,7 @@ def _run(main: object, settings: Settings) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(main)  # type: ignore[arg-type]
-        except* ConfigurationError as errors:
-            for error in errors.exceptions:
-                console.print(f"[bold red]silvertalk:[/] {error}")
-            raise typer.Exit(2) from None
-        except* BusError as errors:  # a Redis that must not be used, or a URL that is none
+        except* (ConfigurationError, BusError) as errors:  # BusError: a Redis that must not be used
             for error in errors.exceptions:
                 console.print(f"[bold red]silvertalk:[/] {error}")
             raise typer.Exit(2) from None

@@ -94,6 +94,14 @@ class Connection:
             self.leaving.set()
 
 
+@dataclass(eq=False)
+class Owned:
+    """A session of this gateway's, and its journal: another one where Redis has lost the first."""
+
+    session: str
+    journal: Journal
+
+
 class Gateway:
     """All voice connections of this process."""
 
@@ -199,46 +207,53 @@ class Gateway:
 
     async def _converse(self, socket: WebSocket, hello: Hello, connection: Connection) -> None:
         session_id = secrets.token_hex(16)
-        async with self._journal(session_id) as journal:
+        opened = SessionOpened(user=connection.user, language=hello.language, reply_rate=self._settings.reply_rate)
+        async with self._owned(session_id) as owned:
             await self._bus.announce_session(connection.user, session_id, self._name)
-            async with self._outbox(socket, connection, journal, session_id) as outbox:
-                opened = SessionOpened(
-                    user=connection.user, language=hello.language, reply_rate=self._settings.reply_rate
-                )
+            async with self._outbox(socket, connection, owned, opened) as outbox:
                 outbox.record(opened)
                 if hello.resume is not None:
                     outbox.tell(Resync(reason="unknown_session"), journaled=False)
                 outbox.tell(self._ready(session_id, hello))
                 log.info("session_opened", session=session_id, language=hello.language, client=hello.client[:80])
-                await self._talk(socket, hello, connection, outbox, session_id, journal.epoch)
+                await self._talk(socket, hello, connection, outbox, session_id)
         log.info("session_closed", session=session_id)
 
     @asynccontextmanager
-    async def _journal(self, session: str) -> AsyncIterator[Journal]:
+    async def _owned(self, session: str) -> AsyncIterator[Owned]:
         """The session as this gateway's, until its end."""
-        journal = await Journal.own(self._bus, session, gateway=self._name)
+        owned = Owned(session, await Journal.own(self._bus, session, gateway=self._name))
         try:
-            yield journal
+            yield owned
         finally:
             self._bus.forget_session(session)
             with suppress(TimeoutError):  # the bus sees to it once Redis is back
                 async with asyncio.timeout(LAST_EVENTS_SECONDS):
-                    await journal.close()
+                    await owned.journal.close()
 
     @asynccontextmanager
     async def _outbox(
-        self, socket: WebSocket, connection: Connection, journal: Journal, session: str
+        self, socket: WebSocket, connection: Connection, owned: Owned, opened: SessionOpened
     ) -> AsyncIterator[Outbox]:
         """The way to the client, and the task that empties it."""
         settings = self._settings
+
+        async def own_again() -> tuple[Journal, SessionOpened]:
+            log.warning("journal_lost", session=owned.session, epoch=owned.journal.epoch)
+            lost = owned.journal
+            lost.let_go()
+            owned.journal = await Journal.own(self._bus, owned.session, gateway=self._name, above=lost.epoch)
+            return owned.journal, opened
+
         outbox = connection.outbox = Outbox(
-            journal,
+            owned.journal,
             socket,
             send_seconds=settings.send_timeout_seconds,
             limit_bytes=max(settings.send_backlog_kib * 1024, AHEAD_SECONDS * settings.reply_rate * 2),
             on_socket_lost=lambda error: connection.leave(error if isinstance(error, SilverTalkError) else None),
+            own_again=own_again,
         )
-        sending = asyncio.create_task(outbox.run(), name=f"outbox:{session[:8]}")
+        sending = asyncio.create_task(outbox.run(), name=f"outbox:{owned.session[:8]}")
         sending.add_done_callback(lambda task: _note_failure(task, connection))
         metrics.SESSIONS.inc()
         try:
@@ -252,11 +267,11 @@ class Gateway:
             await asyncio.wait([sending])
 
     async def _talk(
-        self, socket: WebSocket, hello: Hello, connection: Connection, outbox: Outbox, session_id: str, epoch: int
+        self, socket: WebSocket, hello: Hello, connection: Connection, outbox: Outbox, session_id: str
     ) -> None:
         """The conversation itself; returns when the last of its turns is closed."""
         settings = self._settings
-        life = TurnLife(self._bus.turns(session_id), outbox, settings, epoch=epoch, commit=self._committer.submit)
+        life = TurnLife(self._bus.turns(session_id), outbox, settings, commit=self._committer.submit)
         session = connection.session = Session(
             session=session_id,
             user=connection.user,

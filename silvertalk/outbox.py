@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from silvertalk.errors import ClientTooSlow
+from streaming.errors import StreamGone
 from streaming.messages import Message, Told
 from streaming.protocol import AudioHeader, Event, PartialTranscript, SpokenAudio, encode_event
 
@@ -70,14 +71,17 @@ class Outbox:
         send_seconds: float,
         limit_bytes: int,
         on_socket_lost: Callable[[Exception], None],
+        own_again: Callable[[], Awaitable[tuple[JournalWriter, Message]]],
     ) -> None:
         """`send_seconds`: a client that takes nothing for so long is cut off, as is one `limit_bytes` behind.
 
-        A lost socket ends nothing here: what the journal must know is still written.
+        A lost socket ends nothing here: what the journal must know is still written. `own_again` gives a new journal,
+        of a later epoch, and its first record, where Redis has lost the present one.
         """
         self._journal = journal
         self._socket: Socket | None = socket
         self._on_socket_lost = on_socket_lost
+        self._own_again = own_again
         self._send_seconds = send_seconds
         self._limit_bytes = limit_bytes
         self._waiting: deque[Item] = deque()
@@ -88,8 +92,9 @@ class Outbox:
         self._ending = False
 
     @property
-    def last_number(self) -> int:
-        return self._number
+    def epoch(self) -> int:
+        """Of the journal that is written now."""
+        return self._journal.epoch
 
     # --- filling it --------------------------------------------------------------------------------------------------
 
@@ -167,9 +172,12 @@ class Outbox:
             if not item.dropped:
                 self._in_hand.append(item)
         try:
-            prepared = [self._prepare(item) for item in self._in_hand]
-            records = [(record, number) for _, record, number, _ in prepared if record is not None]
-            await asyncio.gather(*(self._journal.append(record, number=number) for record, number in records))
+            try:
+                prepared = await self._write()
+            except StreamGone:
+                self._journal, first = await self._own_again()
+                self._in_hand.insert(0, Item(None, first))
+                prepared = await self._write()
             for item, _, _, text in prepared:
                 if item.dropped:
                     continue
@@ -179,6 +187,13 @@ class Outbox:
                     item.after()  # what was not sent of a reply was not heard either
         finally:
             self._in_hand.clear()
+
+    async def _write(self) -> list[tuple[Item, Message | None, int, str]]:
+        """Number what is in hand and have the journal know it."""
+        prepared = [self._prepare(item) for item in self._in_hand]
+        records = [(record, number) for _, record, number, _ in prepared if record is not None]
+        await asyncio.gather(*(self._journal.append(record, number=number) for record, number in records))
+        return prepared
 
     def _prepare(self, item: Item) -> tuple[Item, Message | None, int, str]:
         self._number += 1

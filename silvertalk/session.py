@@ -108,7 +108,7 @@ class Session:
     def turns_begun(self) -> int:
         return self._number
 
-    # --- what the microphone hears (silvertalk.microphone.Speaker) ----------------------------------------------------
+    # --- what the microphone hears (silvertalk.microphone.Speaker) ---------------------------------------------------
 
     # The microphone runs by itself: it may still be in an utterance whose turn has failed. What it says of that is let
     # pass, and speech that goes on opens a turn of its own.
@@ -159,7 +159,7 @@ class Session:
         )
         self._ask(turn, decision.end_sample)
 
-    # --- what the client asks -----------------------------------------------------------------------------------------
+    # --- what the client asks ----------------------------------------------------------------------------------------
 
     def typed(self, text: str, received_samples: int) -> None:
         """Something typed in place of speech; raises ProtocolError while the person speaks or waits for an answer."""
@@ -197,7 +197,7 @@ class Session:
         elif self._turn is not None:
             self._abandon("ended")
 
-    # --- what the node makes ------------------------------------------------------------------------------------------
+    # --- what the node makes -----------------------------------------------------------------------------------------
 
     def on_down(self, turn: Turn, entries: Sequence[tuple[str, AnyMessage]]) -> None:
         """Entries of the turn's down stream, in order. What carries a stale attempt is dropped here and nowhere
@@ -270,7 +270,7 @@ class Session:
             self._move(Move.REPLY_FINISHED)
         self._close(turn, "answered")
 
-    # --- how it is done -----------------------------------------------------------------------------------------------
+    # --- how it is done ----------------------------------------------------------------------------------------------
 
     def _move(self, move: Move) -> None:
         self._floor = after(self._floor, move)

@@ -217,7 +217,7 @@ def node(settings: Settings) -> Program:
 
 
 def with_port(settings: Settings) -> Settings:
-    """The settings with a port that is free now, where PORT leaves the choice: it is announced before anybody listens."""
+    """The settings with a port that is free now, where PORT leaves the choice: who announces it does not listen."""
     if settings.port:
         return settings
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

@@ -78,13 +78,11 @@ class TurnLife:
         outbox: Outbox,
         settings: Settings,
         *,
-        epoch: int,
         commit: Callable[[TurnRecord], Awaitable[None]],
     ) -> None:
         self._turns = turns
         self._outbox = outbox
         self._settings = settings
-        self._epoch = epoch
         self._commit = commit
         self._group = asyncio.TaskGroup()
 
@@ -113,7 +111,7 @@ class TurnLife:
             try:
                 handle = await self._turns.open(
                     turn.opened,
-                    epoch=self._epoch,
+                    epoch=self._outbox.epoch,
                     deliver=lambda entries: conversation.on_down(turn, list(entries)),
                     on_lost=turn.lose,
                 )
@@ -175,11 +173,10 @@ class TurnLife:
         """Nothing has come for a while: tell the nodes, and the person, once, when nobody has the turn."""
         assert turn.handle is not None, "watched before it was opened"
         try:
-            if turn.claimed_by:
+            nobody = not turn.claimed_by and await turn.handle.unclaimed()
+            if not nobody:  # somebody took it, who may have died before saying so
                 watched.missed = watched.missed + 1 if await turn.handle.hint_reclaim() else 0
                 nobody = watched.missed > 1
-            else:
-                nobody = await turn.handle.unclaimed()
         except BusUnavailable as error:
             log.warning("turn_unwatched", turn=turn.number, error=str(error))
             return

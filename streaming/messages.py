@@ -1,8 +1,8 @@
 """Every message that crosses the bus, and its bytes.
 
 Three kinds of stream carry them, each with one writer (see `streaming.bus`): a turn's **up** stream (the owning
-gateway), its **down** stream (the node that holds the turn) and the session's **journal** (the owning gateway). Commands
-are imperatives (`StartReply`), events past-tense facts (`SpeechPaused`).
+gateway), its **down** stream (the node that holds the turn) and the session's **journal** (the owning gateway).
+Commands are imperatives (`StartReply`), events past-tense facts (`SpeechPaused`).
 
 Positions in the user's audio are counted in samples received since the session began (16 kHz); positions in a reply are
 samples of that reply at the session's `reply_rate`.

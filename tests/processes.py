@@ -23,6 +23,9 @@ SCRIPTED = {
 }
 
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
 class Process:
     """One program under test. `lines` grows with what it prints on standard error."""
 
@@ -79,7 +82,7 @@ async def started(*command: str, **environment: str) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *command),
         env=clean | {"LOG_LEVEL": "info", "COLUMNS": "200"} | environment,
-        cwd=Path(__file__).resolve().parents[1],
+        cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -111,7 +114,7 @@ def command_of(pid: int) -> str:
 
 async def until_gone(pids: list[int]) -> None:
     async with asyncio.timeout(START_SECONDS):
-        while any(command_of(pid) for pid in pids):
+        while any(command_of(pid) for pid in pids):  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.05)
 
 

@@ -97,6 +97,7 @@ def test_what_people_say_in_english_is_kept(text: str) -> None:
         ("감사합니다.", "stock_phrase"),
         ("아! 아!", "interjection"),
         ("아이고 아이고 아이고", "loop"),
+        ("3, 2, 1", "no_words"),
         ("손주가 놀러 왔어요", ""),
     ],
 )
