@@ -1,6 +1,6 @@
 """How long a person waits, and what a turn costs: the whole product, spoken to by 1, 2 and 4 clients at once.
 
-    python -m benchmarks.talking --recordings FOLDER [--json FILE] [--plot FILE.png]
+    python -m benchmarks.talking --recordings FOLDER [--json FILE]
 
 FOLDER holds `manifest.jsonl` and WAVs in `ko/` and `en/`. Configurations: Korean as it comes (Whisper, the reflective
 listener, Kokoro), the same without captions, and English with Piper (if installed) and a scripted LLM of 150 ms to the

@@ -100,12 +100,17 @@ class Microphone:
             self._on_voice(event)
         heard = self._segmenter.heard_sample
         decision = None if self._push_to_talk else self._endpointing.decide(heard)
-        if decision is None and self._started_at is not None and heard - self._started_at >= self._limit_samples:
+        if decision is None and self._is_too_long(heard):
             self._send_to(heard)
             self._stop_sending()
             decision = self._endpointing.limit(heard)
         if decision is not None:
             self._end(decision)
+
+    def _is_too_long(self, heard_sample: int) -> bool:
+        """Nobody speaks for so long without a pause; in a pause the endpoint is near anyway."""
+        speaking = self._started_at is not None and self._segmenter.state == "speaking"
+        return speaking and heard_sample - (self._started_at or 0) >= self._limit_samples
 
     def _on_voice(self, event: SegmenterEvent) -> None:
         match event:

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
         default=2_000, ge=100, le=60_000, description="a turn nobody claimed by then is told to the person"
     )
     lease_ms: int = Field(
-        default=3_000, ge=500, le=120_000, description="silence of a node after which its turn goes to another"
+        default=2_000, ge=500, le=120_000, description="silence of a node after which its turn goes to another"
     )
     history_turns: int = Field(default=12, ge=0, le=100, description="earlier turns that travel with a reply's context")
 

@@ -69,6 +69,8 @@ def configure(*, level: str = "info", json: bool = False, stream: TextIO | None 
     for name in ("uvicorn", "uvicorn.error"):  # uvicorn brings handlers of its own
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    for name in ("uvicorn.error", "alembic"):  # their progress is for their own operators; their trouble is ours
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.access").disabled = True  # it writes query strings
     _configure_structlog(level)
 

@@ -40,10 +40,11 @@ from streaming.protocol import (
 from tests import product
 from tests.caller import Caller, calling
 from tests.processes import SCRIPTED, started
-from tests.silvertalk.records import SESSION, USER, record
+from tests.silvertalk.records import USER, record
 from tests.streaming.voice import vowels
 from tests.valkey import Valkey
 
+SESSION = "0123456789abcdef" * 2
 REPLY = "그러셨군요, 참 좋은 날이었겠어요. 그때는 누구와 함께 계셨어요? 저도 같이 가고 싶어요."
 
 
@@ -88,8 +89,9 @@ async def test_captions_take_nothing_back_when_another_node_begins_anew(valkey: 
             await first.printed("node_warm")
             async with calling(served.url, patience_seconds=40) as caller:
                 speaking = asyncio.create_task(caller.say(vowels(5000)))
-                while not any(partial.stable for partial in caller.all(PartialTranscript)):
-                    await asyncio.sleep(0.05)
+                async with asyncio.timeout(20):
+                    while not any(partial.stable for partial in caller.all(PartialTranscript)):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
                 first.signal(SIGKILL)
                 async with product.node(valkey.url, name="second"):
                     await speaking
@@ -145,7 +147,7 @@ async def test_who_hangs_up_in_the_middle_is_kept_as_far_as_it_was_heard(valkey:
             session = caller.client.ready.session
         database = served.parts.database
         async with asyncio.timeout(15):
-            while (row := await database.session(session)) is None or row.ended_at is None:
+            while (row := await database.session(session)) is None or row.ended_at is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         [turn] = await database.turns(session)
     assert turn.interrupted and turn.outcome == "answered"
@@ -221,7 +223,7 @@ async def dead_gateway(url: str, *journal: Message) -> None:
 
 
 async def test_the_turns_of_a_gateway_that_died_are_written_once(valkey: Valkey, tmp_path: Path) -> None:
-    written, waiting = record(1), record(2)
+    written, waiting = record(1, session=SESSION), record(2, session=SESSION)
     await dead_gateway(
         valkey.url,
         SessionOpened(user=USER, language="ko", reply_rate=24_000),

@@ -185,7 +185,8 @@ def limits() -> dict[str, str]:
     """The table of limits, from the code's own numbers."""
     settings = {name: field.default for name, field in Settings.model_fields.items()}
     unread = f"{settings['send_backlog_kib']} KiB, or {settings['send_timeout_seconds']:g} s"
-    no_node = f"{settings['turn_claim_ms'] / 1000:g} s until it is told, {turn_life.UNCLAIMED_SECONDS:g} s in all"
+    told = f"{settings['turn_claim_ms'] / 1000:g} s until that is told"
+    no_node = f"{told}, {turn_life.UNCLAIMED_SECONDS:g} s after `turn.ended` until it is given up"
     return {
         "one message of audio": f"{protocol.MAX_AUDIO_MESSAGE_BYTES:,} bytes",
         "one message of JSON": f"{protocol.MAX_CONTROL_BYTES:,} bytes",
@@ -200,9 +201,10 @@ def limits() -> dict[str, str]:
         "time for the answer to `flush`": f"{turn_life.FLUSH_SECONDS * 1000:g} ms",
         "`received_samples` comes": f"every {reader.RECEIVED_EVERY_SAMPLES:,} samples",
         "a turn waits for a node": no_node,
-        "a turn waits for its reply to begin": f"{turn_life.ANSWER_SECONDS:g} s",
+        "a turn waits for its reply": f"{turn_life.ANSWER_SECONDS:g} s of which nothing comes",
         "body of a REST request": f"{envelope.MAX_BODY_BYTES // 1024} KiB, {envelope.BODY_SECONDS:g} s",
         "longest utterance": f"{settings['max_utterance_seconds']} s, then it rolls on",
+        "longest conversation": f"{gateway.MAX_SESSION_SECONDS / 3600:g} hours",
         "sessions": f"{settings['max_sessions']} a gateway, {settings['max_sessions_per_address']} an address",
     }
 
