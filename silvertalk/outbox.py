@@ -135,10 +135,10 @@ class Outbox:
         yield from self._waiting
 
     def _put(self, item: Item) -> None:
-        if self._socket is None and item.record is None:
-            return
         if len(self._waiting) >= MAX_WAITING_ITEMS or self._bytes + item.size > self._limit_bytes:
             self._lose_socket(ClientTooSlow(f"{self._bytes} bytes waiting"))
+        if self._socket is None and item.record is None:
+            return
         self._waiting.append(item)
         self._bytes += item.size
         self._wake.set()

@@ -158,6 +158,8 @@ class Session:
             )
         )
         self._ask(turn, decision.end_sample)
+        if decision.reason == "limit":  # they are still speaking: nobody answers into that
+            self._leave_behind(turn)
 
     # --- what the client asks ----------------------------------------------------------------------------------------
 

@@ -83,12 +83,12 @@ async def test_another_node_goes_on_where_the_first_was_killed(valkey: Valkey, t
 
 
 async def test_captions_take_nothing_back_when_another_node_begins_anew(valkey: Valkey, tmp_path: Path) -> None:
-    chosen = product.settings(valkey.url, tmp_path, lease_ms=1000, endpoint_wait_ms=3000)
+    chosen = product.settings(valkey.url, tmp_path, lease_ms=1000, endpoint_wait_ms=1500)
     async with product.gateway(chosen) as served:
         async with started("gpu_node", **SCRIPTED, LEASE_MS="1000", BUS_URLS=valkey.url) as first:
             await first.printed("node_warm")
             async with calling(served.url, patience_seconds=40) as caller:
-                speaking = asyncio.create_task(caller.say(vowels(5000)))
+                speaking = asyncio.create_task(caller.say(vowels(4500)))
                 async with asyncio.timeout(20):
                     while not any(partial.stable for partial in caller.all(PartialTranscript)):  # noqa: ASYNC110
                         await asyncio.sleep(0.05)
@@ -128,8 +128,8 @@ async def test_a_turn_that_redis_lost_is_offered_again(own_valkey: Valkey, tmp_p
             own_valkey.kill()
             own_valkey.start()
             committed = await caller.wait_for(TurnCommitted, turn=1)
-            await caller.say(vowels(1500, seed=4))
-            await caller.wait_for(TurnCommitted, turn=2)
+            await caller.client.say_text("아직 거기 계세요?")
+            await caller.wait_for(SpokenText, turn=2)
             rows = await served.parts.database.turns(caller.client.ready.session)
     assert committed.outcome == "answered" and committed.heard
     assert rows[0].transcript == final.text
@@ -201,10 +201,10 @@ async def test_speech_after_something_typed_is_a_turn_of_its_own(valkey: Valkey,
 
 
 async def test_who_never_stops_talking_rolls_on_into_the_next_turn(valkey: Valkey, tmp_path: Path) -> None:
-    chosen = product.settings(valkey.url, tmp_path, max_utterance_seconds=5, endpoint_wait_ms=3000)
+    chosen = product.settings(valkey.url, tmp_path, max_utterance_seconds=5, endpoint_wait_ms=1500)
     async with product.gateway(chosen) as served, product.node(valkey.url):
         async with calling(served.url, patience_seconds=30) as caller:
-            await caller.say(vowels(8000))
+            await caller.say(vowels(6500))
             await caller.wait_for(TurnCommitted, turn=2)
             rows = await served.parts.database.turns(caller.client.ready.session)
     assert [ended.reason for ended in caller.all(TurnEnded)] == ["limit", "silence"]

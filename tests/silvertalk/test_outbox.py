@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -146,14 +147,10 @@ async def test_a_barge_in_takes_back_what_was_not_sent(valkey: Valkey) -> None:
     async with lines(valkey) as line:
         line.phone.taking.clear()
         for number in range(5):
-            line.outbox.release(
-                text(1, number),
-                Released(turn=1, entry=f"1-{number + 1}"),
-                turn=1,
-                after=lambda n=number: sent.append(n),
-            )
+            released = Released(turn=1, entry=f"1-{number + 1}")
+            line.outbox.release(text(1, number), released, turn=1, after=functools.partial(sent.append, number))
         line.outbox.release(text(2), Released(turn=2, entry="1-1"), turn=2, after=lambda: sent.append(100))
-        while not line.outbox._in_hand:
+        while not line.outbox._in_hand:  # noqa: ASYNC110 - the very tick after it took them
             await asyncio.sleep(0)
         line.outbox.drop_reply(1)
         line.outbox.tell(Flush(turn=1))
