@@ -12,32 +12,18 @@ LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1
 
 # sessions
 SESSIONS = Gauge("silvertalk_sessions", "Live sessions")
-SESSIONS_OPENED = Counter("silvertalk_sessions_opened_total", "Sessions opened; how: new, resumed, resync", ["how"])
-SESSIONS_CLOSED = Counter("silvertalk_sessions_closed_total", "Voice sockets closed, by close code", ["close_code"])
 REFUSED = Counter("silvertalk_refused_total", "Refused at the door, by the error's code", ["reason"])
 FAULTS = Counter("silvertalk_faults_total", "Clients' faults against the wire protocol, by code", ["code"])
 MICROPHONE_SECONDS = Counter("silvertalk_microphone_seconds_total", "Audio received from microphones")
 REPLY_AUDIO_SECONDS = Counter("silvertalk_reply_audio_seconds_total", "Reply audio sent to clients")
-SEND_BACKLOG_BYTES = Histogram(
-    "silvertalk_send_backlog_bytes",
-    "Unsent data of a client when more is added",
-    buckets=(0, 2**12, 2**14, 2**16, 2**17, 2**18),
-)
 
 # hearing
 SPEECH_SECONDS = Counter("silvertalk_speech_seconds_total", "Speech that crossed the bus")
-VAD_BACKLOG = Gauge("silvertalk_vad_backlog_windows", "Windows that wait to be scored")
-VAD_BATCH_SECONDS = Histogram(
-    "silvertalk_vad_batch_seconds",
-    "Scoring one batch of windows",
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05),
-)
 
 # turns
 TURNS = Counter("silvertalk_turns_total", "Closed turns: answered, failed, nothing_heard", ["outcome", "language"])
-TURNS_OPEN = Gauge("silvertalk_turns_open", "Turns in flight")
 FIRST_PARTIAL_SECONDS = Histogram(
-    "silvertalk_first_partial_seconds", "Start of speech to the first partial transcript sent", buckets=LATENCY_SECONDS
+    "silvertalk_first_partial_seconds", "Onset of speech noticed to the first words shown", buckets=LATENCY_SECONDS
 )
 END_OF_UTTERANCE_DELAY_SECONDS = Histogram(
     "silvertalk_end_of_utterance_delay_seconds", "Last speech sample to the endpoint decision", buckets=LATENCY_SECONDS
@@ -52,7 +38,6 @@ REDELIVERED = Counter("silvertalk_redelivered_total", "Turns that went to anothe
 
 # the bus
 BUS_UP = Gauge("silvertalk_bus_up", "1 while Redis answers")
-BUS_APPEND_SECONDS = Histogram("silvertalk_bus_append_seconds", "One append to a stream", buckets=LATENCY_SECONDS)
 
 # the record
 DATABASE_UP = Gauge("silvertalk_database_up", "1 while the database answers")

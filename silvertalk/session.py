@@ -10,6 +10,7 @@ what follows from it. Only `silvertalk.turn_life` waits for anything.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -341,6 +342,8 @@ class Session:
     def _on_claimed(self, turn: Turn, message: Claimed) -> None:
         """A node has the turn. What an older one was told it will read too, and would say all of it again."""
         taken_over, turn.claimed_by = bool(turn.claimed_by), message.node
+        if not taken_over:
+            metrics.CLAIM_SECONDS.observe(time.time() - turn.started_at)
         if not taken_over or turn.over or not turn.attempt:
             return
         metrics.REDELIVERED.inc()
@@ -353,6 +356,9 @@ class Session:
         if not message.stable.startswith(turn.stable):
             return  # another node has the turn now, and has not heard as much of it yet
         turn.stable = message.stable
+        if not turn.captioned and (message.stable or message.tentative):
+            turn.captioned = True
+            metrics.FIRST_PARTIAL_SECONDS.observe(time.time() - turn.started_at)
         self._outbox.tell(
             PartialTranscript(
                 turn=turn.number,

@@ -14,7 +14,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+from silvertalk import metrics
 from silvertalk.heard import SpokenSentence, heard_text, spoken_text
+from streaming.audio import MICROPHONE_RATE
 from streaming.bus import OpenTurn
 from streaming.errors import BusError, StreamingError
 from streaming.messages import (
@@ -55,6 +57,8 @@ class Turn:
     """Of what was said so far: captions and further finals change nothing. The person going on makes it False."""
     stable: str = ""
     """The caption's stable part as the client was shown it: never taken back, whichever node writes the next."""
+    captioned: bool = False
+    """A word of the turn has been shown."""
     source: str = ""
     sentences: list[SpokenSentence] = field(default_factory=list)
     """Those that were sent to the client, in order."""
@@ -94,6 +98,7 @@ class Turn:
         """Queue something for the node, in order; before the bus has the turn it is kept and follows then."""
         self._kept.append(message)
         if isinstance(message, AudioBatch):
+            metrics.SPEECH_SECONDS.inc(len(message.pcm) / 2 / MICROPHONE_RATE)
             self.speech_samples += len(message.pcm) // 2
         if self.handle is not None and self.lost is None:
             self._put_up(self.handle, message)
@@ -201,10 +206,14 @@ class Turn:
 
     def audio_was_sent(self, samples: int) -> None:
         self.sent_samples += samples
+        metrics.REPLY_AUDIO_SECONDS.inc(samples / self.opened.reply_rate)
         if self.first_audio_at is None:
             self.first_audio_at = asyncio.get_running_loop().time()
             if self.asked_at is not None:
-                self.timings_ms["endpoint_to_audio"] = (self.first_audio_at - self.asked_at) * 1000
+                beyond_wait = self.first_audio_at - self.asked_at
+                self.timings_ms["endpoint_to_audio"] = beyond_wait * 1000
+                wait = self.timings_ms.get("end_of_utterance_delay", 0.0) / 1000
+                metrics.REPLY_LATENCY_SECONDS.observe(wait + beyond_wait)
         if self.sentences:
             self.sentences[-1].samples += samples
         self.moved.set()

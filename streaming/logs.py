@@ -42,8 +42,8 @@ FIELDS = frozenset(
 """Every field that may be logged. A field that could hold a person's words, name, number or secret never joins it."""
 
 TEXT_CHARACTERS = 120
-KNOWN_LOGGERS = ("uvicorn.error", "alembic.runtime.migration", "asyncio")
-"""Libraries whose templates (their first line, arguments left out) are their own words and worth reading."""
+KNOWN_LOGGERS = ("uvicorn.error", "alembic.runtime.migration", "asyncio", "streaming.bus")
+"""Loggers whose templates (their first line, arguments left out) are their own words and worth reading."""
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -94,7 +94,7 @@ def _foreign(_logger: object, _method: str, fields: EventDict) -> EventDict:
     """The three walls, for a library's line."""
     record: logging.LogRecord = fields["_record"]
     error = record.exc_info[1] if record.exc_info else None
-    template = str(record.msg).partition("\n")[0] if record.name in KNOWN_LOGGERS else "foreign"
+    template = str(record.msg).partition("\n")[0] if record.name.startswith(KNOWN_LOGGERS) else "foreign"
     kept = _allowed({key: fields[key] for key in ("level", "timestamp") if key in fields})
     kept |= {"event": template[:TEXT_CHARACTERS], "logger": record.name[:TEXT_CHARACTERS]}
     kept |= {key: fields[key] for key in ("_record", "_from_structlog") if key in fields}

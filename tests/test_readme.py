@@ -23,7 +23,7 @@ from typer.main import get_command
 from gpu_node.invention_guards import Reason
 from gpu_node.settings import NodeSettings
 from gpu_node.weights import MODELS
-from silvertalk import cli, gateway, metrics, reader, serving, tickets, turn_life
+from silvertalk import cli, connection, gateway, metrics, reader, serving, tickets, turn_life
 from silvertalk.api import envelope
 from silvertalk.errors import ConfigurationError, DatabaseRefused, SilverTalkError
 from silvertalk.settings import Settings
@@ -204,7 +204,7 @@ def limits() -> dict[str, str]:
         "a turn waits for its reply": f"{turn_life.ANSWER_SECONDS:g} s of which nothing comes",
         "body of a REST request": f"{envelope.MAX_BODY_BYTES // 1024} KiB, {envelope.BODY_SECONDS:g} s",
         "longest utterance": f"{settings['max_utterance_seconds']} s, then it rolls on",
-        "longest conversation": f"{gateway.MAX_SESSION_SECONDS / 3600:g} hours",
+        "longest conversation": f"{connection.MAX_SESSION_SECONDS / 3600:g} hours",
         "sessions": f"{settings['max_sessions']} a gateway, {settings['max_sessions_per_address']} an address",
     }
 
