@@ -38,7 +38,7 @@ class Configuration:
 
 KOREAN = Configuration("Korean, Kokoro", "ko")
 KOREAN_NO_CAPTIONS = Configuration("Korean, Kokoro, no captions", "ko", {"PARTIALS": "false"})
-ENGLISH = Configuration("English, Piper, stub LLM", "en", {"TTS_ENGINE": "piper", "LLM_ENGINES": STUB_LLM})
+ENGLISH = Configuration("English, Piper, stub LLM", "en", {"TTS_ENGINE": "ko=kokoro,en=piper", "LLM_ENGINES": STUB_LLM})
 
 
 def chosen(folder: Path, language: str, count: int) -> list[Path]:
@@ -120,6 +120,8 @@ def main() -> None:
             for clients in counts:
                 with console.status(f"{configuration.name}, {clients} client(s)"):
                     results.append(_run(running, options.recordings, configuration, clients, options.files))
+                if options.json:  # after each run: a later one that fails takes nothing with it
+                    options.json.write_text(json.dumps(results, ensure_ascii=False, indent=2), encoding="utf-8")
     table = Table(
         "configuration",
         "clients",
@@ -135,8 +137,6 @@ def main() -> None:
     for result in results:
         table.add_row(*_row(result))
     console.print(table)
-    if options.json:
-        options.json.write_text(json.dumps(results, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,6 @@ class Ear:
         self._language = language
         self._caption = caption
         self._partial_samples = partial_samples
-        self._passed_sample = 0
         self._pause: int | None = None
         self._heard: Heard | None = None
         self._changed = asyncio.Event()
@@ -108,7 +107,7 @@ class Ear:
             return await self._final_pass()
         if self._partial_samples is None:
             return False
-        if self._transcript.end_sample - self._passed_sample < self._partial_samples:
+        if self._transcript.unheard_samples < self._partial_samples:
             return False
         return await self._caption_pass()
 
@@ -118,7 +117,6 @@ class Ear:
         hypothesis = await self._hear(request, final=True)
         if hypothesis is None:
             return True
-        self._passed_sample = request.upto_sample
         self._caption(self._transcript.partial(request, hypothesis))
         if self._pause is None or request.upto_sample < self._transcript.end_sample:
             return True  # they went on meanwhile: it was only a caption
@@ -128,7 +126,6 @@ class Ear:
 
     async def _caption_pass(self) -> bool:
         request = self._transcript.request()
-        self._passed_sample = request.upto_sample
         hypothesis = await self._hear(request, final=False)
         if hypothesis is not None:
             self._caption(self._transcript.partial(request, hypothesis))

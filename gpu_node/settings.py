@@ -98,9 +98,12 @@ class NodeSettings(BaseSettings):
     ] = Field(default="int8", description="CTranslate2's arithmetic")
     partials: bool = Field(default=True, description="captions while the person speaks")
     partial_interval_ms: int = Field(
-        default=500, ge=100, le=10_000, description="new audio that makes another caption worth its pass"
+        default=700, ge=100, le=10_000, description="new audio that makes another caption worth its pass"
     )
-    engine_threads: int = Field(default=2, ge=1, le=256, description="CPU threads of one engine step")
+    stt_threads: int = Field(
+        default=1, ge=1, le=256, description="CPU threads of a pass; base's decoder gains nothing from a second"
+    )
+    tts_threads: int = Field(default=2, ge=1, le=256, description="CPU threads of one step of the voice")
 
     # speaking
     tts_engine: str = Field(default="kokoro", description="one engine, or one a language: `ko=kokoro,en=piper`")

@@ -28,8 +28,11 @@ from streaming.audio import BYTES_PER_SAMPLE, MICROPHONE_RATE, Pcm, ms_to_sample
 from streaming.messages import Language
 from streaming.text import edits_to_prefixes, normalized
 
-TRIM_SECONDS = 15.0
-"""The buffer is cut once it is longer than this, and at least a third of it goes."""
+TRIM_SECONDS = 10.0
+"""The buffer is cut once it is longer than this, and at least a third of it goes.
+
+On 75 s of reading without a stop: at 15 s CER .043 and 1.05 s of CPU a second, at 10 s .043 and .82, at 8 s .065.
+"""
 
 OLDEST_TENTATIVE_SAMPLES = 20 * MICROPHONE_RATE
 """What was spoken this long ago becomes stable without a second opinion: the buffer must not grow for want of one."""

@@ -188,6 +188,7 @@ def valkey(settings: Settings) -> Program:
         "maxmemory": "512mb",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
+        "logfile": str(settings.data_dir / "valkey.log"),
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
     return Program(name="valkey", command=(str(get_binary_path()), *arguments), notifies=False, stop_seconds=10.0)

@@ -72,7 +72,7 @@ def speech_to_text(settings: NodeSettings, weights: Weights) -> SpeechToText:
             weights.folder(settings.stt_model),
             device=settings.stt_device,
             compute_type=settings.stt_compute_type,
-            threads=settings.engine_threads,
+            threads=settings.stt_threads,
         )
     return ear
 
@@ -99,7 +99,7 @@ def _voice(spec: EngineSpec, settings: NodeSettings, weights: Weights) -> TextTo
         engine = _scripted("TTS_ENGINE", constructor, spec, "rtf", "chunk_ms", "ms_per_character")
     else:
         _no_parameters("TTS_ENGINE", spec)
-        engine = constructor(weights, threads=settings.engine_threads)
+        engine = constructor(weights, threads=settings.tts_threads)
     return HouseVoice(engine, settings.tts_voice) if settings.tts_voice else engine
 
 
