@@ -75,7 +75,7 @@ def _run(running: Running, folder: Path, configuration: Configuration, clients: 
             name: (after[name].cpu_seconds - cost.cpu_seconds) / turns for name, cost in before.items()
         },
         "peak_mib": {name: cost.peak_mib for name, cost in after.items()},
-        "summary": report.summary,
+        "summary": json.loads(report.as_json())["summary"],
     }
 
 
