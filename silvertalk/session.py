@@ -388,8 +388,15 @@ class Session:
             self._close_unanswered(turn)
 
     def _release(self, turn: Turn, entry: str, message: ReplyText | ReplyAudio) -> None:
+        """On to the client. The first sentence waits for its first sound: until then the person may still go on."""
         if self._floor is Floor.THINKING:
+            if isinstance(message, ReplyText):
+                turn.held_texts.append((entry, message))
+                return
             self._move(Move.REPLY_RELEASED)
+            held, turn.held_texts = turn.held_texts, []
+            for held_entry, held_text in held:
+                self._release(turn, held_entry, held_text)
         record = Released(turn=turn.number, entry=entry)
         if isinstance(message, ReplyText):
             sentence = turn.add_sentence(message)

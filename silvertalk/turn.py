@@ -57,6 +57,8 @@ class Turn:
     """Of what was said so far: captions and further finals change nothing. The person going on makes it False."""
     stable: str = ""
     """The caption's stable part as the client was shown it: never taken back, whichever node writes the next."""
+    held_texts: list[tuple[str, ReplyText]] = field(default_factory=list)
+    """Sentences of the reply whose sound has not come yet, with their entries on the down stream."""
     captioned: bool = False
     """A word of the turn has been shown."""
     source: str = ""
@@ -143,6 +145,7 @@ class Turn:
     def cancel_reply(self, reason: str) -> None:
         """What carries the present attempt is stale from now on, on this node and any other."""
         self.ended_attempt = self.attempt
+        self.held_texts.clear()
         self.send_up(CancelReply(attempt=self.attempt, reason=reason))
 
     def is_current(self, attempt: int) -> bool:

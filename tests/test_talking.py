@@ -6,6 +6,7 @@ The engines are scripted where a model's speed would be the noise; `test_speakin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -149,6 +150,28 @@ async def test_who_goes_on_before_the_reply_began_is_one_turn(valkey: Valkey, tm
     assert len(llm.asked[1].transcript) > len(llm.asked[0].transcript)
     assert rows[0].transcript == llm.asked[1].transcript
     assert len(caller.all(SpeechBegan)) == 1
+
+
+class SlowVoice(ScriptedTts):
+    """Thinks for three seconds before its first sound."""
+
+    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
+        time.sleep(3)
+        yield from super().synthesize(text, language=language, voice=voice, speed=speed)
+
+
+async def test_a_reply_begins_with_its_sound_until_then_the_person_may_go_on(valkey: Valkey, tmp_path: Path) -> None:
+    chosen = product.settings(valkey.url, tmp_path, endpoint_wait_ms=300)
+    async with product.gateway(chosen) as served, product.node(valkey.url, tts=SlowVoice(rtf=0.02)):
+        async with calling(served.url, patience_seconds=30) as caller:
+            await caller.say(vowels(1200))
+            await caller.wait_for(FinalTranscript, turn=1)
+            await caller.say(vowels(1500, seed=3))
+            await caller.wait_for(TurnCommitted, turn=1)
+    assert len(caller.all(SpeechBegan)) == 1, "one turn"
+    assert not caller.all(Flush), "nothing had been said that could be interrupted"
+    kinds = [kind for kind in caller.kinds() if kind in ("SpokenText", "SpokenAudio")]
+    assert kinds[:2] == ["SpokenText", "SpokenAudio"]
 
 
 def nobody(audio: Samples, language: Language) -> Sequence[Word]:
