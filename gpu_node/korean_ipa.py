@@ -1,8 +1,8 @@
 """Korean sounds in the phonemes of Kokoro, a model that was taught English, Japanese and others, but no Korean.
 
-`ipa(pronounce("산책"))` is `"sanʨʰɛk"`. The signs are those of the model's vocabulary, chosen by ear of a machine: each
-choice below is the one that whisper-base understood best when it transcribed the speech again (sentences of our own,
-benchmarks/tts_round_trip.py). Where the choice is not what a phonetician would write, it says so.
+`ipa(pronounce("산책"))` is `"sˈanʨʰɛk"`. The signs are those of the model's vocabulary, chosen by a machine's ear:
+no other choice that was tried made whisper-base surer of what was said (sentences of our own,
+benchmarks/tts_sentences.py). That is why ㅓ is ɔ and a tense sound has a glottal stop before it.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ SAMPLE_RATE = 24_000
 MODEL_LIMIT = 510
 """Tokens the model takes at once, its two padding tokens not counted; a voice has one style vector for each length."""
 MAX_TOKENS = 90
-"""Where we cut instead: about 7 s of speech, so that no step takes much longer than two seconds on two cores."""
+"""Where we cut instead: about 7 s of speech and 2.5 s of work on two quiet cores, which bounds a step."""
 MIN_TOKENS = 12
-"""A phrase shorter than this is joined to its neighbour: alone, the model slurs its first syllable."""
+"""A phrase shorter than this that ends in a comma is joined to the next: the model is unclear on a syllable or two."""
 
 DEFAULT_VOICE = "jf_nezumi"
 """Of the five Japanese voices the one that is best understood (benchmarks/tts_round_trip.py)."""
