@@ -151,7 +151,7 @@ async def test_a_running_step_shows_as_stuck_time() -> None:
         assert queue.stuck_seconds > 0
         gate.open()
         await task
-        assert queue.stuck_seconds == 0
+    assert queue.stuck_seconds == 0
 
 
 async def test_a_stopped_queue_refuses_work() -> None:
