@@ -45,6 +45,7 @@ from streaming.messages import (
 )
 from streaming.protocol import (
     FinalTranscript,
+    FloorMoved,
     Flush,
     PartialTranscript,
     Problem,
@@ -277,6 +278,7 @@ class Session:
 
     def _move(self, move: Move) -> None:
         self._floor = after(self._floor, move)
+        self._outbox.tell(FloorMoved(state=self._floor.value, turn=self.turn_in_hand), journaled=False)
 
     def _current(self) -> Turn:
         assert self._turn is not None, f"no turn while the floor is {self._floor.value}"

@@ -50,6 +50,8 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     last_event: int
     microphone_sample: int
     """Samples captured so far; the server answers in `ready` with the sample from which to send again."""
+    received_samples: int = 0
+    """What the server's last `received_samples` said: another gateway knows no better."""
     playhead: Playhead | None = None
 
 
@@ -152,7 +154,7 @@ def _check(message: ClientMessage) -> None:
         numbers = (message.turn, message.samples)
     elif isinstance(message, Hello) and message.resume is not None:
         resume = message.resume
-        numbers = (resume.epoch, resume.last_event, resume.microphone_sample)
+        numbers = (resume.epoch, resume.last_event, resume.microphone_sample, resume.received_samples)
         if resume.playhead is not None:
             numbers += (resume.playhead.turn, resume.playhead.samples)
     if any(not 0 <= number <= MAX_SAMPLE for number in numbers):
@@ -179,7 +181,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, tag_
 
 
 class Ready(Event, frozen=True, tag="ready"):
-    """The session is open. `microphone_sample`: send audio from this sample on (0 for a new session)."""
+    """The session is open. `microphone_sample`: send audio from this sample on (0 for a new session).
+
+    Where the client no longer has that sample it sends from the oldest it has, and counts from here: a sample's number
+    is how many were received before it. A `resumed` session's `ready` carries the client's own position (`epoch`,
+    `event`), since what was told after it follows.
+    """
 
     session: str
     language: Language
@@ -194,6 +201,13 @@ class Resync(Event, frozen=True, tag="resync"):
     """The session to resume is unknown here (or its epoch is): a new one follows in `ready`."""
 
     reason: str
+
+
+class FloorMoved(Event, frozen=True, tag="floor"):
+    """Who may speak now: `open`, `user`, `paused`, `thinking` or `speaking`, and in which turn (0: none)."""
+
+    state: str
+    turn: int
 
 
 class SpeechBegan(Event, frozen=True, tag="speech.started"):
@@ -305,6 +319,7 @@ class Problem(Event, frozen=True, tag="error"):
 ServerEvent = (
     Ready
     | Resync
+    | FloorMoved
     | SpeechBegan
     | PartialTranscript
     | FinalTranscript
