@@ -4,6 +4,7 @@
 /                        service, version, mode, what is up
 /livez  /readyz          is the process alive; can a person be answered
 /metrics                 Prometheus
+/demo                    the browser's page (`silvertalk.page`)
 /auth/… /v1/talk/ticket  REST (`silvertalk.api`)
 """
 
@@ -26,6 +27,7 @@ from silvertalk.database import Database
 from silvertalk.gateway import Gateway
 from silvertalk.listening import VadService
 from silvertalk.orphans import Orphans
+from silvertalk.page import Page
 from silvertalk.settings import Settings
 from streaming.bus import Bus
 from streaming.messages import TurnRecord
@@ -71,8 +73,10 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         committer = await stack.enter_async_context(Committer(database, on_committed, limit=settings.commit_backlog))
         gateway = Gateway(settings, bus, vad, committer)
         bus.on_replaced = gateway.on_replaced  # heard from the first session on, before it is announced
+        bus.on_moved = gateway.on_moved
         bus.on_revoked = gateway.on_revoked
         await stack.enter_async_context(Orphans(bus, database, settings))
+        stack.push_async_callback(gateway.close)
         services = Services.of(settings, store=bus, database=database, door=gateway.check_door)
         app = _application(settings, bus, database, gateway, services)
         yield Parts(settings, bus, database, committer, gateway, app)
@@ -87,6 +91,7 @@ def _application(settings: Settings, bus: Bus, database: Database, gateway: Gate
             Route("/livez", status.alive),
             Route("/readyz", status.ready),
             Route("/metrics", status.metrics),
+            Route("/demo{name:path}", Page()),
             Mount("/", rest(services)),
         ]
     )

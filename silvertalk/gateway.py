@@ -1,7 +1,7 @@
 """The door of `/v1/talk`: who may come in, how many at once, and how everybody is let go.
 
-A connection is: origin, place, `hello` with its ticket, then the conversation (`silvertalk.connection`) until it ends.
-What is refused is refused before anything is allocated.
+A connection is: origin, place, `hello` with its ticket, then a session, new, kept here or taken over from another
+gateway, until the socket ends or the session does. What is refused is refused before anything is allocated.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import asyncio
 import secrets
 from collections import Counter
 from contextlib import suppress
+from weakref import WeakValueDictionary
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from silvertalk import metrics
 from silvertalk.auth import check_origin
 from silvertalk.committer import Committer
-from silvertalk.connection import Connection, Parts, problem_of
+from silvertalk.connection import Connection, problem_of
 from silvertalk.errors import (
     AddressFull,
     Draining,
@@ -28,10 +29,12 @@ from silvertalk.errors import (
     translated,
 )
 from silvertalk.listening import VadService
+from silvertalk.owned_session import Beginning, OwnedSession, Parts
 from silvertalk.reader import receive
 from silvertalk.settings import Settings
+from silvertalk.taking_over import Unknown, take_over
 from silvertalk.tickets import redeem_ticket
-from streaming.bus import Bus
+from streaming.bus import Bus, Journal
 from streaming.errors import ProtocolError
 from streaming.logs import logger
 from streaming.messages import TurnRecord
@@ -39,6 +42,7 @@ from streaming.protocol import (
     Hello,
     Problem,
     Reconnect,
+    Resume,
     decode_client,
     encode_event,
     fault,
@@ -60,9 +64,13 @@ class Gateway:
         self._committer = committer
         self._origins = settings.origins()
         self._parts = Parts(settings, bus, vad, committer, name=f"gateway-{secrets.token_hex(6)}")
-        self._connections: set[Connection] = set()
+        self._sessions: dict[str, OwnedSession] = {}
+        """Those with a client, and those whose client may come back: at most as many again (`_make_room`)."""
+        self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """One client at a time goes on with a session."""
         self._places = 0
         self._per_address: Counter[str] = Counter()
+        self._forgetting: set[asyncio.Task[None]] = set()
         self._draining = False
 
     # --- the socket's whole life -------------------------------------------------------------------------------------
@@ -120,21 +128,90 @@ class Gateway:
         identity = await redeem_ticket(self._bus, hello.ticket)
         if self._draining:
             raise Draining
-        connection = Connection(identity.user, self._parts)
-        for other in [known for known in self._connections if known.user == identity.user]:
-            other.leave(SessionReplaced())
-        self._connections.add(connection)
-        try:
-            await connection.converse(socket, hello)
-        finally:
-            self._connections.discard(connection)
-            connection.over.set()
-        if connection.reason is not None:
-            await _refuse(socket, connection.reason)
-        elif self._draining:
-            await _close(socket, SERVICE_RESTART, "draining")
+        owned, resume, resync = await self._session_for(identity.user, hello)
+        for other in self._of(identity.user):
+            if other is not owned:
+                other.end(SessionReplaced())
+        reason = await Connection(socket, owned, hello).serve(resume, resync)
+        if reason is not None:
+            await _refuse(socket, reason)
+        elif owned.ending.is_set() and not owned.is_over_for_good:
+            await _close(socket, SERVICE_RESTART, "come back")
         else:
             await _close(socket, 1000, "bye")
+
+    # --- which session -----------------------------------------------------------------------------------------------
+
+    async def _session_for(self, user: str, hello: Hello) -> tuple[OwnedSession, Resume | None, str]:
+        """The session, from where it is gone on with, and otherwise why not. Raises BusError."""
+        resync = ""
+        if hello.resume is not None:
+            lock = self._arriving.setdefault(hello.resume.session, asyncio.Lock())
+            async with lock:
+                try:
+                    return await self._resumed(user, hello, hello.resume), hello.resume, ""
+                except Unknown as unknown:
+                    resync = unknown.reason
+        metrics.OPENED.labels(resync or "new").inc()
+        return await self._opened(user, hello), None, resync
+
+    async def _resumed(self, user: str, hello: Hello, resume: Resume) -> OwnedSession:
+        """A session of this gateway's, or another's taken over. Raises Unknown, BusError."""
+        kept = self._sessions.get(resume.session)
+        if kept is None or kept.ending.is_set():
+            owned = await take_over(self._parts, user, resume, push_to_talk=hello.push_to_talk)
+            await self._welcome_session(owned)
+            metrics.OPENED.labels("taken_over").inc()
+            return owned
+        if kept.user != user:
+            raise Unknown("unknown_session")
+        if not kept.knows((resume.epoch, resume.last_event)):
+            raise Unknown("unknown_epoch")
+        metrics.OPENED.labels("resumed").inc()
+        return kept
+
+    async def _opened(self, user: str, hello: Hello) -> OwnedSession:
+        session = secrets.token_hex(16)
+        journal = await Journal.own(self._bus, session, gateway=self._parts.name)
+        try:
+            owned = OwnedSession(
+                self._parts,
+                journal,
+                Beginning(
+                    session=session, user=user, language=hello.language, push_to_talk=hello.push_to_talk, last_event=1
+                ),
+            )
+            await journal.append(owned.opened(), number=1)
+        except BaseException:
+            journal.let_go()
+            raise
+        owned.start()
+        await self._welcome_session(owned)
+        log.info("session_opened", session=session, language=hello.language)
+        return owned
+
+    async def _welcome_session(self, owned: OwnedSession) -> None:
+        """The session is this gateway's from now on, and everybody's who has an older one of this person hears it."""
+        self._make_room()
+        self._sessions[owned.id] = owned
+        forgetting = asyncio.create_task(self._forget(owned), name=f"forget:{owned.id[:8]}")
+        self._forgetting.add(forgetting)
+        forgetting.add_done_callback(self._forgetting.discard)
+        await self._bus.announce_session(owned.user, owned.id, self._parts.name)
+
+    async def _forget(self, owned: OwnedSession) -> None:
+        await owned.over.wait()
+        if self._sessions.get(owned.id) is owned:
+            del self._sessions[owned.id]
+
+    def _make_room(self) -> None:
+        """Who left longest ago is waited for no more, where too many are away."""
+        away = [owned for owned in self._sessions.values() if not owned.is_attended]
+        if len(away) >= self._settings.max_sessions:
+            min(away, key=lambda owned: owned.away_since).end(None)
+
+    def _of(self, user: str) -> list[OwnedSession]:
+        return [owned for owned in self._sessions.values() if owned.user == user]
 
     async def _hello(self, socket: WebSocket) -> Hello:
         try:
@@ -156,21 +233,23 @@ class Gateway:
 
     async def on_committed(self, record: TurnRecord) -> None:
         """The committer has written a turn."""
-        for connection in self._connections:
-            if connection.session is not None and connection.session.id == record.session:
-                connection.session.committed(record)
+        if (owned := self._sessions.get(record.session)) is not None:
+            owned.session.committed(record)
 
     def on_replaced(self, session: str) -> None:
         """Another gateway says that this session's person has a newer one."""
-        for connection in self._connections:
-            if connection.session is not None and connection.session.id == session:
-                connection.leave(SessionReplaced())
+        if (owned := self._sessions.get(session)) is not None:
+            owned.end(SessionReplaced())
+
+    def on_moved(self, session: str) -> None:
+        """Another gateway has taken this session over."""
+        if (owned := self._sessions.get(session)) is not None:
+            owned.fenced()
 
     def on_revoked(self, user: str) -> None:
         """This person's tokens are worth nothing any more."""
-        for connection in self._connections:
-            if connection.user == user:
-                connection.leave(TokenRefused())
+        for owned in self._of(user):
+            owned.end(TokenRefused())
 
     async def drain(self) -> None:
         """No new sessions; tell everybody to come back elsewhere, and let each go once its turn in hand is over.
@@ -178,21 +257,28 @@ class Gateway:
         Returns when all are gone and their turns with the committer.
         """
         self._draining = True
-        leaving = [asyncio.create_task(self._let_go(each), name="drain") for each in list(self._connections)]
+        leaving = [asyncio.create_task(self._let_go(each), name="drain") for each in list(self._sessions.values())]
         if leaving:
             await asyncio.wait(leaving)
 
-    async def _let_go(self, connection: Connection) -> None:
-        if connection.session is not None and connection.outbox is not None:
-            connection.outbox.tell(Reconnect(after_turn=connection.session.turn_in_hand), journaled=False)
-            ends = [asyncio.create_task(event.wait()) for event in (connection.session.settled, connection.over)]
+    async def close(self) -> None:
+        """Let go of every session as it is: whoever has had enough of draining."""
+        for owned in list(self._sessions.values()):
+            owned.hand_over()
+        if self._forgetting:
+            await asyncio.wait(self._forgetting, timeout=GOODBYE_SECONDS)
+
+    async def _let_go(self, owned: OwnedSession) -> None:
+        if owned.is_attended:
+            owned.outbox.tell(Reconnect(after_turn=owned.session.turn_in_hand), journaled=False)
+            ends = [asyncio.create_task(event.wait()) for event in (owned.session.settled, owned.over)]
             await asyncio.wait(ends, timeout=self._settings.drain_seconds, return_when=asyncio.FIRST_COMPLETED)
             for end in ends:
                 end.cancel()
-        connection.leave(None)
+        owned.hand_over()
         with suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await connection.over.wait()
+                await owned.over.wait()
 
 
 async def _refuse(socket: WebSocket, error: SilverTalkError) -> None:

@@ -11,7 +11,12 @@ LATENCY_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1
 """Finest around the aims: 5 and 20 ms for the bus, 100 ms beyond the wait, 400 and 700 ms for the first partial."""
 
 # sessions
-SESSIONS = Gauge("silvertalk_sessions", "Live sessions")
+SESSIONS = Gauge("silvertalk_sessions", "Live sessions, those included whose client may come back")
+OPENED = Counter(
+    "silvertalk_sessions_opened_total",
+    "Clients let in: new, resumed, taken_over from another gateway, or anew after unknown_session, unknown_epoch",
+    ["how"],
+)
 REFUSED = Counter("silvertalk_refused_total", "Refused at the door, by the error's code", ["reason"])
 FAULTS = Counter("silvertalk_faults_total", "Clients' faults against the wire protocol, by code", ["code"])
 MICROPHONE_SECONDS = Counter("silvertalk_microphone_seconds_total", "Audio received from microphones")

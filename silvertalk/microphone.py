@@ -43,24 +43,38 @@ class Speaker(Protocol):
 class Microphone:
     """One session's microphone. `feed` takes any whole number of samples, already checked against its rate."""
 
-    def __init__(self, vad: VadService, settings: Settings, speaker: Speaker, *, push_to_talk: bool) -> None:
+    def __init__(
+        self,
+        vad: VadService,
+        settings: Settings,
+        speaker: Speaker,
+        *,
+        push_to_talk: bool,
+        first_sample: int = 0,
+        utterance_sample: int | None = None,
+    ) -> None:
+        """`first_sample`: number of the next sample. `utterance_sample`: where the utterance began that is open, heard
+        up to `first_sample` by another gateway; whether the person goes on or has ended is not known yet."""
         self._speaker = speaker
-        self._stream = vad.open(self._on_windows)
-        self._segmenter = Segmenter(SegmenterSettings(preroll_ms=settings.pre_roll_ms))
+        self._stream = vad.open(self._on_windows, first_sample)
+        self._segmenter = Segmenter(SegmenterSettings(preroll_ms=settings.pre_roll_ms), first_sample)
         self._endpointing = Endpointing(wait_ms=settings.endpoint_wait_ms)
         self._push_to_talk = push_to_talk
         self._limit_samples = settings.max_utterance_seconds * MICROPHONE_RATE
-        self._started_at: int | None = None
+        self._started_at = utterance_sample
         """First sample of the utterance that is open, None between utterances."""
-        self._committed_to = 0
+        self._committed_to = first_sample
         """What was received up to a commit belongs to it, also where the VAD scores it only later."""
-        self._tail = AudioTail(TAIL_SECONDS * MICROPHONE_RATE)
+        self._tail = AudioTail(TAIL_SECONDS * MICROPHONE_RATE, first_sample)
         self._first_batch = settings.audio_batch_first_ms * MICROPHONE_RATE // 1000
         self._batch = settings.audio_batch_ms * MICROPHONE_RATE // 1000
         self._sent_to: int | None = None
         """One past the last sample sent of the present stretch of speech; None while nothing is being sent."""
-        self._sent_before = 0
+        self._sent_before = first_sample
         self._batches = 0
+        if utterance_sample is not None:
+            self._segmenter.resume_paused()
+            self._endpointing.on_pause(first_sample)
 
     @property
     def received_samples(self) -> int:

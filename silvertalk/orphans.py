@@ -14,33 +14,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from silvertalk.database import Database
 from silvertalk.errors import DatabaseAway, DatabaseRefused
-from silvertalk.heard import SpokenSentence, heard_text
+from silvertalk.recollection import Recollection, finished
 from silvertalk.settings import Settings
 from streaming.bus import Bus, Journal
-from streaming.errors import BusError, MessageError, ProtocolError, StreamGone
+from streaming.errors import BusError, MessageError
 from streaming.logs import logger
-from streaming.messages import (
-    Closed,
-    Committed,
-    JournalRecord,
-    Language,
-    Released,
-    ReplyAudio,
-    ReplyText,
-    SessionOpened,
-    Told,
-    TurnRecord,
-)
-from streaming.protocol import FinalTranscript, TurnEnded, decode_event
+from streaming.messages import SessionEnded, TurnRecord
 
 log = logger("orphans")
 
@@ -107,12 +92,16 @@ class Orphans:
             return
         written = False
         try:
-            records = [record for _, record in journal.entries]
-            turns = uncommitted(records)
-            turns += [await self._closed(session, turn) for turn in unclosed(records)]
+            recalled = Recollection.of(journal.entries)
+            on_bus = self._bus.turns(session)
+            turns = recalled.uncommitted()
+            for unclosed in recalled.unclosed():
+                if (record := await finished(on_bus, session, recalled, unclosed)) is not None:
+                    turns.append(record)
             for turn in turns:
                 await self._commit(turn)
             await self._database.end_session(session, datetime.now(UTC))
+            await journal.append(SessionEnded(reason="orphan"), number=recalled.last_position[1] + 1)
             written = True
             log.info("orphan_finalised", session=session, turns=len(turns))
         except DatabaseAway:
@@ -125,93 +114,3 @@ class Orphans:
             await self._database.commit_turn(turn)
         except DatabaseRefused:
             log.error("commit_refused", session=turn.session, turn=turn.turn, exc_info=True)
-
-    async def _closed(self, session: str, turn: OpenEnded) -> TurnRecord:
-        """The record that its gateway did not live to write."""
-        sentences: list[SpokenSentence] = []
-        source, samples = "", 0
-        for message in await self._released(session, turn):
-            if isinstance(message, ReplyText):
-                source = message.source
-                sentences.append(SpokenSentence(message.text, samples))
-            elif sentences:
-                samples += len(message.pcm) // 2
-                sentences[-1].samples += len(message.pcm) // 2
-        now = int(time.time() * 1000)
-        return TurnRecord(
-            session=session,
-            user=turn.user,
-            turn=turn.number,
-            language=turn.language,
-            outcome="answered",
-            transcript=turn.transcript,
-            reply=" ".join(sentence.text for sentence in sentences),
-            heard=heard_text(sentences, samples),
-            interrupted=True,
-            typed=turn.typed,
-            source=source,
-            started_at_ms=now,
-            closed_at_ms=now,
-        )
-
-    async def _released(self, session: str, turn: OpenEnded) -> list[ReplyText | ReplyAudio]:
-        """What the client was sent of the reply, in order; nothing where the stream has expired."""
-        if not turn.released:
-            return []
-        wanted = set(turn.released)
-        try:
-            found = await self._bus.turns(session).read_down(session, turn.number, turn.released[0], turn.released[-1])
-        except StreamGone:
-            return []
-        return [message for entry, message in found if entry in wanted and isinstance(message, ReplyText | ReplyAudio)]
-
-
-@dataclass(slots=True)
-class OpenEnded:
-    """What a journal tells of a turn that nobody closed. `released`: entries of its down stream, in order."""
-
-    user: str
-    language: Language
-    number: int
-    transcript: str = ""
-    typed: bool = False
-    released: list[str] = field(default_factory=list)
-
-
-def uncommitted(records: Sequence[JournalRecord]) -> list[TurnRecord]:
-    """The turns that were closed and of which nobody has said that the database has them."""
-    closed = {record.record.turn: record.record for record in records if isinstance(record, Closed)}
-    for record in records:
-        if isinstance(record, Committed):
-            closed.pop(record.turn, None)
-    return list(closed.values())
-
-
-def unclosed(records: Sequence[JournalRecord]) -> list[OpenEnded]:
-    """The turns of which something was said, understood or told, and which were never closed."""
-    user = ""
-    language: Language = "ko"
-    turns: dict[int, OpenEnded] = {}
-    for record in records:
-        match record:
-            case SessionOpened():
-                user, language = record.user, record.language
-            case Released():
-                turns.setdefault(record.turn, OpenEnded(user, language, record.turn)).released.append(record.entry)
-            case Told():
-                _note(turns, record, user, language)
-            case _:
-                pass
-    closed = {record.record.turn for record in records if isinstance(record, Closed)}
-    return [turn for turn in turns.values() if turn.number not in closed and (turn.transcript or turn.released)]
-
-
-def _note(turns: dict[int, OpenEnded], record: Told, user: str, language: Language) -> None:
-    try:
-        event = decode_event(record.event)
-    except ProtocolError:  # an event of another version
-        return
-    if isinstance(event, FinalTranscript):
-        turns.setdefault(event.turn, OpenEnded(user, language, event.turn)).transcript = event.text
-    elif isinstance(event, TurnEnded) and event.reason == "typed":
-        turns.setdefault(event.turn, OpenEnded(user, language, event.turn)).typed = True

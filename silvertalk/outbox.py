@@ -1,15 +1,17 @@
 """Everything a client is told, in one order: numbered, written to the journal, then sent.
 
-One task per session empties it. What the journal must know is written before it is acted on, in one round trip for all
-that is waiting. In the tick of a barge-in everything of the interrupted reply that has not been sent is dropped, also
-what is being written to the journal just then.
+One task per session empties it, and sockets come and go meanwhile. What the journal must know is written before it is
+acted on, in one round trip for all that is waiting. In the tick of a barge-in everything of the interrupted reply that
+has not been sent is dropped, also what is being written to the journal just then. While there is no socket the journal
+is written all the same; a client that comes back is told from the journal what it missed, and whatever was waiting for
+a reply to be sent happens then.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +46,19 @@ class JournalWriter(Protocol):
     async def append(self, record: Message, *, number: int) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A client that is at the door: its socket, and what it is told before anything else, in order.
+
+    `first` gives it when its turn has come: encoded events, with `reply.audio` the binary message that follows.
+    """
+
+    socket: Socket
+    first: Callable[[], AsyncIterator[tuple[str, bytes]]]
+    welcomed: Callable[[], None]
+    """Called once all of it was sent."""
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """One thing to tell. `turn` is set for what a barge-in takes back: the reply's text and audio."""
@@ -66,20 +81,23 @@ class Outbox:
     def __init__(
         self,
         journal: JournalWriter,
-        socket: Socket,
         *,
         send_seconds: float,
         limit_bytes: int,
-        on_socket_lost: Callable[[Exception], None],
+        on_socket_lost: Callable[[Socket, Exception], None],
         own_again: Callable[[], Awaitable[tuple[JournalWriter, Message]]],
+        last_event: int = 0,
     ) -> None:
         """`send_seconds`: a client that takes nothing for so long is cut off, as is one `limit_bytes` behind.
 
         A lost socket ends nothing here: what the journal must know is still written. `own_again` gives a new journal,
-        of a later epoch, and its first record, where Redis has lost the present one.
+        of a later epoch, and its first record, where Redis has lost the present one. Numbers go on after `last_event`.
         """
         self._journal = journal
-        self._socket: Socket | None = socket
+        self._socket: Socket | None = None
+        self._arrival: Arrival | None = None
+        # What waits for a piece of a reply to be sent, with its turn, while there is no socket: one turn's worth.
+        self._unsent: list[tuple[int, Callable[[], None]]] = []
         self._on_socket_lost = on_socket_lost
         self._own_again = own_again
         self._send_seconds = send_seconds
@@ -88,13 +106,35 @@ class Outbox:
         self._in_hand: list[Item] = []
         self._bytes = 0
         self._wake = asyncio.Event()
-        self._number = 0
+        self._number = last_event
         self._ending = False
 
     @property
     def epoch(self) -> int:
         """Of the journal that is written now."""
         return self._journal.epoch
+
+    @property
+    def last_event(self) -> int:
+        """Number of the last event that was told."""
+        return self._number
+
+    # --- sockets come and go -----------------------------------------------------------------------------------------
+
+    def attach(self, arrival: Arrival) -> None:
+        """From the end of the batch under way on, everything goes to this socket."""
+        self._arrival = arrival
+        self._socket = None
+        self._drop_unrecorded()
+        self._wake.set()
+
+    def detach(self, socket: Socket) -> None:
+        """This socket is gone; nothing happens where another has taken its place."""
+        if self._arrival is not None and self._arrival.socket is socket:
+            self._arrival = None
+        if self._socket is socket:
+            self._socket = None
+            self._drop_unrecorded()
 
     # --- filling it --------------------------------------------------------------------------------------------------
 
@@ -119,6 +159,7 @@ class Outbox:
         for item in self._everything():
             if item.reply_of == turn:
                 item.dropped = True
+        self._unsent = [(of, after) for of, after in self._unsent if of != turn]
 
     def end(self) -> None:
         """Send what is waiting, then let `run` return."""
@@ -144,14 +185,16 @@ class Outbox:
         self._wake.set()
 
     def _lose_socket(self, error: Exception) -> None:
-        """From now on only the journal is written; what waits for the client alone is dropped."""
-        if self._socket is None:
-            return
-        self._socket = None
+        """From now on only the journal is written."""
+        if (socket := self._socket) is not None:
+            self.detach(socket)
+            self._on_socket_lost(socket, error)
+
+    def _drop_unrecorded(self) -> None:
+        """What waits for the client alone is of no use to the next."""
         for item in self._waiting:
             if item.record is None:
                 item.dropped = True
-        self._on_socket_lost(error)
 
     # --- emptying it -------------------------------------------------------------------------------------------------
 
@@ -160,10 +203,33 @@ class Outbox:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._waiting:
-                await self._send_batch()
+            while self._waiting or self._arrival is not None:
+                if self._arrival is not None:
+                    await self._welcome(self._arrival)
+                if self._waiting:
+                    await self._send_batch()
             if self._ending:
                 return
+
+    async def _welcome(self, arrival: Arrival) -> None:
+        """Tell a client that has come what it must know first; whatever waited for a client happens then."""
+        try:
+            async for text, audio in arrival.first():
+                await self._within(arrival.socket, text, audio)
+        except (
+            Exception
+        ) as error:  # the bus away, or a socket that is gone, which says so in exceptions of its server's
+            if self._arrival is arrival:
+                self._arrival = None
+                self._on_socket_lost(arrival.socket, error)
+            return
+        if self._arrival is not arrival:
+            return  # gone already, or there is a newer one
+        self._arrival, self._socket = None, arrival.socket
+        unsent, self._unsent = self._unsent, []
+        arrival.welcomed()
+        for _, after in unsent:
+            after()
 
     async def _send_batch(self) -> None:
         while self._waiting and len(self._in_hand) < MAX_BATCH:
@@ -183,8 +249,12 @@ class Outbox:
                     continue
                 if self._socket is not None:
                     await self._send(self._socket, item, text)
-                if item.after is not None and (self._socket is not None or item.reply_of is None):
-                    item.after()  # what was not sent of a reply was not heard either
+                if item.after is None:
+                    continue
+                if item.reply_of is None or self._socket is not None:
+                    item.after()
+                else:  # what was not sent of a reply was not heard either
+                    self._unsent.append((item.reply_of, item.after))
         finally:
             self._in_hand.clear()
 
@@ -207,14 +277,22 @@ class Outbox:
         return item, record, self._number, text
 
     async def _send(self, socket: Socket, item: Item, text: str) -> None:
+        audio = b""
+        if isinstance(item.event, SpokenAudio):
+            audio = AudioHeader(item.event.turn, item.event.sequence, item.event.first_sample).pack() + item.audio
+        try:
+            await self._within(socket, text, audio)
+        except Exception as error:  # a socket that is gone says so in its server's own exceptions
+            if self._socket is socket:
+                self._lose_socket(error)
+
+    async def _within(self, socket: Socket, text: str, audio: bytes) -> None:
+        """Send an event and the binary message that belongs to it; raises ClientTooSlow, or the socket's exceptions."""
         try:
             async with asyncio.timeout(self._send_seconds):
                 if text:
                     await socket.send_text(text)
-                if isinstance(item.event, SpokenAudio):
-                    header = AudioHeader(item.event.turn, item.event.sequence, item.event.first_sample)
-                    await socket.send_bytes(header.pack() + item.audio)
+                if audio:
+                    await socket.send_bytes(audio)
         except TimeoutError:
-            self._lose_socket(ClientTooSlow(f"nothing taken in {self._send_seconds} s"))
-        except Exception as error:  # a socket that is gone says so in its server's own exceptions
-            self._lose_socket(error)
+            raise ClientTooSlow(f"nothing taken in {self._send_seconds} s") from None

@@ -62,32 +62,35 @@ class Reader:
         *,
         tell: Callable[[Event], None],
         tell_fault: Callable[[ProtocolError], None],
+        burst_seconds: float = AUDIO_BURST_SECONDS,
     ) -> None:
+        """`burst_seconds`: audio that may come at once."""
         self._socket = socket
         self._session = session
         self._microphone = microphone
         self._tell = tell
         self._tell_fault = tell_fault
-        self._audio = Bucket(AUDIO_SPEED * MICROPHONE_RATE, AUDIO_BURST_SECONDS * MICROPHONE_RATE)
+        self._audio = Bucket(AUDIO_SPEED * MICROPHONE_RATE, burst_seconds * MICROPHONE_RATE)
         self._messages = Bucket(MESSAGES_PER_SECOND, MESSAGES_BURST)
         self._faults = Bucket(FAULTS_PER_SECOND, FAULT_BURST)
         self._told_received = 0
 
-    async def run(self) -> None:
-        """Until the client leaves; raises ProtocolError for a fault that ends the connection."""
+    async def run(self) -> bool:
+        """Until the client leaves: True where it said good-bye, False where it is just gone. Raises ProtocolError for a
+        fault that ends the connection."""
         loop = asyncio.get_running_loop()
         while True:
             try:
                 message = await receive(self._socket)
             except WebSocketDisconnect:
-                return
+                return False
             if not self._messages.take(1, loop.time()):
                 raise fault("audio_too_fast", f"more than {MESSAGES_PER_SECOND} messages a second")
             try:
                 if isinstance(message, bytes):
                     self._hear(message, loop.time())
                 elif self._obey(decode_client(message)):
-                    return
+                    return True
             except ProtocolError as error:
                 if error.close_code is not None:
                     raise

@@ -22,6 +22,7 @@ from silvertalk.turn_life import TurnLife
 from streaming.endpointing import EndpointDecision
 from streaming.floor import Floor, Move, after, allows
 from streaming.messages import (
+    APOLOGY,
     AnyMessage,
     AudioBatch,
     Claimed,
@@ -48,6 +49,7 @@ from streaming.protocol import (
     FloorMoved,
     Flush,
     PartialTranscript,
+    Playhead,
     Problem,
     ReplyEnded,
     ReplyReason,
@@ -75,8 +77,10 @@ class Session:
         history_turns: int,
         max_speech_samples: int,
         local_time: Callable[[], str],
+        on_fenced: Callable[[], None],
     ) -> None:
-        """`max_speech_samples`: who goes on beyond it is not cut off, but begins another turn."""
+        """`max_speech_samples`: who goes on beyond it is not cut off, but begins another turn. `on_fenced` is called
+        where a turn finds out that the session has another owner."""
         self.id = session
         self.user = user
         self.language: Language = language
@@ -85,11 +89,14 @@ class Session:
         self._reply_rate = reply_rate
         self._max_speech_samples = max_speech_samples
         self._local_time = local_time
+        self.fenced = on_fenced
+        self.away = True
+        """There is no client at present: what is told is kept for it, and nothing is being played."""
         self._floor = Floor.OPEN
         self._turn: Turn | None = None
         self._number = 0
         # Older turns fall out of the next reply's context; the database keeps them.
-        self._history: deque[Turn] = deque(maxlen=history_turns)
+        self._history: deque[Turn | TurnRecord] = deque(maxlen=history_turns)
         # Turns that are not committed yet; a session begins none before its last is closed, so it is the committer's
         # backlog that bounds them.
         self._unsettled: dict[int, Turn] = {}
@@ -109,6 +116,43 @@ class Session:
     @property
     def turns_begun(self) -> int:
         return self._number
+
+    # --- clients come and go -----------------------------------------------------------------------------------------
+
+    def left(self) -> None:
+        """The client is gone, and may come back: the person goes on where they were."""
+        self.away = True
+        if self._turn is not None:
+            self._turn.moved.set()
+
+    def returned(self, playhead: Playhead | None) -> None:
+        """A client is here and has been told what it missed. `playhead`: how far it says to have played."""
+        self.away = False
+        if playhead is not None:
+            self.played(playhead.turn, playhead.samples, flushed=False)
+        for turn in self._unsettled.values():
+            turn.listen_again()
+        self._tell_floor()
+
+    def take_up(self, records: Sequence[TurnRecord], living: Sequence[Turn], last_turn: int, floor: Floor) -> None:
+        """Go on with a session of an earlier gateway's: its closed turns, those that live, and who holds the floor."""
+        self._number, self._floor = last_turn, floor
+        self._history.extend(records)
+        for turn in living:
+            self._history.append(turn)
+            self._unsettled[turn.number] = turn
+            self.settled.clear()
+            if not turn.left_behind:
+                self._turn = turn
+            self._life.open(turn, self)
+
+    def pause_of_an_earlier_gateway(self, turn: Turn) -> None:
+        """Nothing was heard since the last that was sent up, and nobody knows yet whether the person goes on."""
+        turn.send_up(SpeechPaused(sample=turn.spoken_to))
+
+    def ask_for(self, turn: Turn) -> None:
+        """The endpoint was told, but the gateway that told it did not live to ask for the reply."""
+        self._ask(turn, turn.spoken_to)
 
     # --- what the microphone hears (silvertalk.microphone.Speaker) ---------------------------------------------------
 
@@ -194,12 +238,20 @@ class Session:
                 known.flushed.set()
 
     def end(self) -> None:
-        """The connection or the conversation is over: nothing more is said, what was said is kept."""
+        """The conversation is over: nothing more is said to them, what they said is kept."""
+        turn = self._turn
         if self._floor is Floor.SPEAKING:
             self._interrupt("ended")
             self._move(Move.CANCELLED)
-        elif self._turn is not None:
+        elif turn is None:
+            return
+        elif turn.transcript_is_final or not turn.speech_samples:
             self._abandon("ended")
+        else:  # their last words are still being understood
+            if self._floor is not Floor.THINKING:
+                self._move(Move.ENDPOINT)
+                self._ask(turn, turn.spoken_to)
+            self._leave_behind(turn)
 
     # --- what the node makes -----------------------------------------------------------------------------------------
 
@@ -272,12 +324,15 @@ class Session:
         """The reply was played to its end."""
         if self._turn is turn and self._floor is Floor.SPEAKING:
             self._move(Move.REPLY_FINISHED)
-        self._close(turn, "answered")
+        self._close(turn, turn.outcome_if_played)
 
     # --- how it is done ----------------------------------------------------------------------------------------------
 
     def _move(self, move: Move) -> None:
         self._floor = after(self._floor, move)
+        self._tell_floor()
+
+    def _tell_floor(self) -> None:
         self._outbox.tell(FloorMoved(state=self._floor.value, turn=self.turn_in_hand), journaled=False)
 
     def _current(self) -> Turn:
@@ -286,7 +341,7 @@ class Session:
 
     def _begin_turn(self, first_sample: int, text: str | None) -> Turn:
         last = self._history[-1] if self._history else None
-        continuation = last is not None and last.left_behind
+        continuation = isinstance(last, Turn) and last.left_behind
         self._number += 1
         opened = TurnOpened(
             session=self.id,
@@ -399,6 +454,9 @@ class Session:
             held, turn.held_texts = turn.held_texts, []
             for held_entry, held_text in held:
                 self._release(turn, held_entry, held_text)
+        if entry in turn.recalled:
+            _recall(turn, message)
+            return
         record = Released(turn=turn.number, entry=entry)
         if isinstance(message, ReplyText):
             sentence = turn.add_sentence(message)
@@ -429,8 +487,12 @@ class Session:
         turn.timings_ms |= {f"node_{name}": value for name, value in message.timings_ms.items()}
         if turn.left_behind:
             self._close_unanswered(turn)
+        elif turn.told_done:
+            turn.ended_attempt = turn.attempt
+            turn.reply_was_sent()
         elif turn.released_samples:
-            self._complete(turn, "completed")  # whatever the last of its nodes made of the rest
+            # Whatever the last of its nodes made of the rest, unless all there was is an apology.
+            self._complete(turn, "failed" if turn.source == APOLOGY else "completed")
         elif message.reason == "nothing_heard":
             self._outbox.tell(_reply_ended(turn, "nothing_heard"))
             self._move(Move.REPLY_EMPTY if self._floor is Floor.THINKING else Move.CANCELLED)
@@ -454,7 +516,7 @@ class Session:
         if not turn.reply_complete:
             self._outbox.tell(_reply_ended(turn, "interrupted"))
         metrics.INTERRUPTED.labels(reason).inc()
-        self._close(turn, "answered")
+        self._close(turn, turn.outcome_if_played)
 
     def _abandon(self, reason: str) -> None:
         """The turn in hand ends without a reply."""
@@ -473,6 +535,15 @@ class Session:
         turn.moved.set()
         if self._turn is turn:
             self._turn = None
+
+
+def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
+    """Count what an earlier gateway released: its client was told, or is told again as it comes back."""
+    if isinstance(message, ReplyText):
+        turn.text_was_sent(turn.add_sentence(message))
+    else:
+        turn.place_audio(message)
+        turn.audio_was_sent(len(message.pcm) // 2)
 
 
 def _reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:

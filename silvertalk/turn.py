@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +21,7 @@ from streaming.audio import MICROPHONE_RATE
 from streaming.bus import OpenTurn
 from streaming.errors import BusError, StreamingError
 from streaming.messages import (
+    APOLOGY,
     AudioBatch,
     CancelReply,
     Language,
@@ -89,6 +91,10 @@ class Turn:
     """The floor has left this turn; nothing of it is released any more."""
     speech_samples: int = 0
     timings_ms: dict[str, float] = field(default_factory=dict)
+    recalled: set[str] = field(default_factory=set)
+    """Entries of the down stream that an earlier gateway released: told already, and only counted here."""
+    told_done: bool = False
+    """That earlier gateway has said that the reply is complete."""
     _end_sample: int = 0
     _released: list[SpokenSentence] = field(default_factory=list)
     _kept: list[UpMessage] = field(default_factory=list)
@@ -124,6 +130,33 @@ class Turn:
             self.lost = error
         self.moved.set()
 
+    @property
+    def sent_up(self) -> Sequence[UpMessage]:
+        """All that the node was told, in order, after the turn's opening."""
+        return self._kept
+
+    @property
+    def spoken_to(self) -> int:
+        """One past the last sample of the person's speech that was sent up; the first sample where none was."""
+        batches = (message for message in reversed(self._kept) if isinstance(message, AudioBatch))
+        last = next(batches, None)
+        return last.first_sample + len(last.pcm) // 2 if last is not None else self.opened.first_sample
+
+    def take_up(self, handle: OpenTurn, sent_up: list[UpMessage]) -> None:
+        """Go on where an earlier gateway stopped: on this handle, after what it had sent up."""
+        self.handle, self._kept = handle, list(sent_up)
+        self.came_at = self.progress_at = self.asked_at = asyncio.get_running_loop().time()
+        for message in sent_up:
+            match message:
+                case AudioBatch():
+                    self.speech_samples += len(message.pcm) // 2
+                case StartReply():
+                    self.attempt, self._end_sample = message.attempt, message.end_sample
+                case CancelReply():
+                    self.ended_attempt = max(self.ended_attempt, message.attempt)
+                case _:
+                    pass
+
     def ask(self, end_sample: int, context: ReplyContext) -> None:
         """Ask for a reply to the utterance that ended at `end_sample`."""
         self._end_sample = end_sample
@@ -151,6 +184,11 @@ class Turn:
     def is_current(self, attempt: int) -> bool:
         """Whether what the node made for `attempt` still counts."""
         return not self.over and attempt == self.attempt > self.ended_attempt
+
+    @property
+    def outcome_if_played(self) -> Outcome:
+        """What becomes of the turn when its reply was played, or cut short: an apology is no answer."""
+        return "failed" if self.source == APOLOGY else "answered"
 
     @property
     def awaits_reply(self) -> bool:
@@ -219,6 +257,13 @@ class Turn:
                 metrics.REPLY_LATENCY_SECONDS.observe(wait + beyond_wait)
         if self.sentences:
             self.sentences[-1].samples += samples
+        self.moved.set()
+
+    def listen_again(self) -> None:
+        """The client was away and is back: it plays on from where it stopped, and time begins to count again."""
+        if self.first_audio_at is not None:
+            now = asyncio.get_running_loop().time()
+            self.first_audio_at = max(self.first_audio_at, now - self.played_samples / self.opened.reply_rate)
         self.moved.set()
 
     def reply_was_sent(self) -> None:

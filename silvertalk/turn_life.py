@@ -20,7 +20,7 @@ from silvertalk.outbox import Outbox
 from silvertalk.settings import Settings
 from silvertalk.turn import Turn
 from streaming.bus import Turns
-from streaming.errors import BusError, BusUnavailable, StreamGone, StreamingError
+from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
 from streaming.logs import logger
 from streaming.messages import AnyMessage, Closed, TurnRecord
 
@@ -46,6 +46,15 @@ ANSWER_SECONDS = 45.0
 
 class Conversation(Protocol):
     """The part of a session that a turn's life reports to."""
+
+    @property
+    def away(self) -> bool:
+        """There is no client at present: nothing is being played."""
+        ...
+
+    def fenced(self) -> None:
+        """Another gateway has the session now."""
+        ...
 
     def on_down(self, turn: Turn, entries: list[tuple[str, AnyMessage]]) -> None: ...
 
@@ -85,6 +94,8 @@ class TurnLife:
         self._settings = settings
         self._commit = commit
         self._group = asyncio.TaskGroup()
+        # Bounded by the turns whose records wait for the database.
+        self._living: dict[asyncio.Task[None], Turn] = {}
 
     async def __aenter__(self) -> TurnLife:
         await self._group.__aenter__()
@@ -95,12 +106,24 @@ class TurnLife:
         await self._group.__aexit__(None, None, None)
 
     def open(self, turn: Turn, conversation: Conversation) -> None:
-        """Let the turn live."""
+        """Let the turn live; one with a handle was opened by an earlier gateway, and goes on."""
         name = f"turn:{turn.session[:8]}:{turn.number}"
-        self._group.create_task(self._live(turn, conversation), name=name)
+        task = self._group.create_task(self._live(turn, conversation), name=name)
+        self._living[task] = turn
+        task.add_done_callback(self._living.pop)
+
+    def let_go(self) -> None:
+        """Another gateway has the session: its turns are neither closed nor recorded here."""
+        for task, turn in self._living.items():
+            task.cancel("the session has another owner")
+            if turn.handle is not None:
+                turn.handle.let_go()
 
     async def _live(self, turn: Turn, conversation: Conversation) -> None:
-        if await self._open(turn, conversation):
+        if turn.handle is not None:
+            turn.handle.hear(lambda entries: conversation.on_down(turn, list(entries)), turn.lose)
+            await self._watch(turn, conversation)
+        elif await self._open(turn, conversation):
             await self._watch(turn, conversation)
         await self._close(turn, conversation)
 
@@ -123,6 +146,9 @@ class TurnLife:
                 if self._waited_too_long(turn):
                     conversation.fail(turn, BusAway(str(error)))
                 await asyncio.sleep(OPEN_AGAIN_SECONDS)
+            except Fenced:
+                conversation.fenced()
+                await asyncio.Event().wait()  # until `let_go`
             except BusError as error:
                 conversation.fail(turn, translated(error))
             else:
@@ -134,7 +160,7 @@ class TurnLife:
         """Until the turn is over: see that somebody has it, that whoever has it lives, and that the playing ends."""
         watched = _Watched()
         while not turn.over:
-            left = self._playback_left(turn)
+            left = self._playback_left(turn) if not conversation.away else None
             if turn.playback_is_over:
                 conversation.playback_finished(turn)
             elif left is not None and left <= 0:
@@ -145,6 +171,8 @@ class TurnLife:
                 await self._mend(turn, conversation, turn.lost)
             elif left is not None:
                 await _moved(turn, left)
+            elif conversation.away and not turn.awaits_node:
+                await _moved(turn, None)  # all of the reply is made, and waits for somebody to hear it
             elif (look := self._next_look(turn, watched)) > 0:
                 await _moved(turn, look)
             else:
@@ -155,6 +183,9 @@ class TurnLife:
         """The bus has lost the turn: where it was Redis that lost it, it is offered again with all its audio."""
         assert turn.handle is not None, "lost before it was opened"
         log.warning("turn_lost", turn=turn.number, reason=lost.code)
+        if isinstance(lost, Fenced):
+            conversation.fenced()
+            await asyncio.Event().wait()  # until `let_go`
         if isinstance(lost, StreamGone) and turn.awaits_node:
             try:
                 await turn.handle.reoffer()
@@ -240,7 +271,7 @@ class TurnLife:
         turn.free()
 
 
-async def _moved(turn: Turn, seconds: float) -> None:
+async def _moved(turn: Turn, seconds: float | None) -> None:
     """Wait until something happens to the turn, so long at most."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -199,8 +199,13 @@ class TranscriptFinal(Message, frozen=True):
     pass_ms: float = 0.0
 
 
+APOLOGY = "apology"
+"""The `source` of what a node says where it has no reply: the turn has failed, though something was heard."""
+
+
 class ReplyText(Message, frozen=True):
-    """One sentence (or first clause) of the reply, before its audio. `source` is the LLM engine that wrote it."""
+    """One sentence (or first clause) of the reply, before its audio. `source` is the LLM engine that wrote it, or
+    `APOLOGY`."""
 
     attempt: int
     reply: int

@@ -116,6 +116,10 @@ class Segmenter:
                 events.append(event)
         return events
 
+    def resume_paused(self) -> None:
+        """An utterance is open that another segmenter has heard so far; nothing is known of what comes now."""
+        self.state = "paused"
+
     def commit(self) -> SpeechStarted | None:
         """The person says that they have spoken: whatever was voiced lately opens an utterance, without more evidence.
 

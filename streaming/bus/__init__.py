@@ -53,8 +53,9 @@ __all__ = [
 class Bus:
     """One process's part in the bus, over a list of Redis servers; a session lives on one of them.
 
-    `on_replaced(session)` is called when a newer session of the same person was announced anywhere, `on_revoked(user)`
-    when a person's tokens were revoked; set them before announcing or listening.
+    `on_replaced(session)` is called when a newer session of the same person was announced anywhere, `on_moved(session)`
+    when another gateway announced this very session, `on_revoked(user)` when a person's tokens were revoked; set them
+    before announcing or listening.
     """
 
     def __init__(self, servers: Sequence[Server], name: str) -> None:
@@ -63,6 +64,7 @@ class Bus:
         self._sessions: dict[str, Sessions] = {}
         self._controls: dict[str, Control] = {}
         self.on_replaced: Callable[[str], None] = _nobody
+        self.on_moved: Callable[[str], None] = _nobody
         self.on_revoked: Callable[[str], None] = _nobody
 
     @classmethod
@@ -153,7 +155,8 @@ class Bus:
             await self._control(server).listen()
 
     async def announce_session(self, user: str, session: str, gateway: str) -> None:
-        """`session` is the person's only one from now on: whichever gateway has an older one hears `on_replaced`."""
+        """`session` is the person's only one from now on, and `gateway` has it: whoever has an older one hears
+        `on_replaced`, whoever had this one `on_moved`."""
         await self._control(self.server_for(user)).announce(user, names.session_id(session), gateway)
 
     def forget_session(self, session: str) -> None:
@@ -168,7 +171,10 @@ class Bus:
     def _control(self, server: Server) -> Control:
         if server.name not in self._controls:
             self._controls[server.name] = Control(
-                server, lambda session: self.on_replaced(session), lambda user: self.on_revoked(user)
+                server,
+                on_replaced=lambda session: self.on_replaced(session),
+                on_moved=lambda session: self.on_moved(session),
+                on_revoked=lambda user: self.on_revoked(user),
             )
         return self._controls[server.name]
 

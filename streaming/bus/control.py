@@ -37,20 +37,30 @@ _decoder = msgspec.msgpack.Decoder(SessionAnnounced | UserRevoked)
 
 
 class _Live:
-    __slots__ = ("heard", "session")
+    __slots__ = ("gateway", "heard", "session")
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, gateway: str) -> None:
         self.session = session
+        self.gateway = gateway
         self.heard = False
         """Our own announcement has come back: whatever follows it is newer."""
 
 
 class Control:
-    """The control stream of one server. `on_replaced(session)` and `on_revoked(user)` are called on the loop."""
+    """The control stream of one server. `on_replaced(session)`, `on_moved(session)` and `on_revoked(user)` are called
+    on the loop."""
 
-    def __init__(self, server: Server, on_replaced: Callable[[str], None], on_revoked: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        on_replaced: Callable[[str], None],
+        on_moved: Callable[[str], None],
+        on_revoked: Callable[[str], None],
+    ) -> None:
         self._server = server
         self._on_replaced = on_replaced
+        self._on_moved = on_moved
         self._on_revoked = on_revoked
         self._mark = entries.new_mark()
         # Bounded by the sessions a gateway admits.
@@ -70,7 +80,7 @@ class Control:
     async def announce(self, user: str, session: str, gateway: str) -> None:
         """`session`, here, is the person's only one from now on."""
         await self.listen()
-        self._live[user] = _Live(session)
+        self._live[user] = _Live(session, gateway)
         await self._say(SessionAnnounced(user, session, gateway))
 
     async def revoke(self, user: str) -> None:
@@ -109,8 +119,9 @@ class Control:
         live = self._live.get(message.user)
         if live is None:
             return
-        if live.session == message.session:
+        if (live.session, live.gateway) == (message.session, message.gateway):
             live.heard = True
         elif live.heard:
             del self._live[message.user]
-            self._on_replaced(live.session)
+            gone = self._on_moved if live.session == message.session else self._on_replaced
+            gone(live.session)

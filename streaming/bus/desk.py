@@ -50,9 +50,18 @@ class _Offered:
 class Desk:
     """Claims as many turns as `wanted` says, and gives each to `found`."""
 
-    def __init__(self, server: Server, wanted: Callable[[], int], found: Callable[[ClaimedTurn], None]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        wanted: Callable[[], int],
+        alone: Callable[[], bool],
+        found: Callable[[ClaimedTurn], None],
+    ) -> None:
+        """`alone`: nothing else is served by this process."""
         self._server = server
         self._wanted = wanted
+        self._alone = alone
         self._found = found
         self._leases = Leases(server)
         self._consumer = self._leases.consumer
@@ -226,13 +235,24 @@ class Desk:
         """Take over leases of others that have run out, as many as there are slots for."""
         main, lease_ms = self._server.main, self._server.limits.lease_ms
         pending = await main.ask("XPENDING", names.OFFERS, names.NODES, "IDLE", lease_ms, "-", "+", _LOOK_COUNT)
-        for raw_id, consumer, _, count in pending:
+        for raw_id, consumer, idle_ms, count in pending:
             if bytes(consumer).decode() == self._consumer:
                 await self._own_ran_out(bytes(raw_id).decode(), count)
-            elif len(self._offered) < self._wanted():
+            elif len(self._offered) < self._wanted() and self._may_take(count + 1, idle_ms):
                 for raw in await main.ask("XCLAIM", names.OFFERS, names.NODES, self._consumer, lease_ms, raw_id):
                     if raw is not None:
                         await self._take(raw, delivery=count + 1)
+
+    def _may_take(self, delivery: int, idle_ms: int) -> bool:
+        """Whether this node may be the one that gets the turn. Who would serve it alone is left to a node that is
+        alone already, for a while; the gateway goes on telling of it."""
+        limits = self._server.limits
+        if any(offered.delivery == limits.max_deliveries for offered in self._offered):
+            return False
+        if delivery != limits.max_deliveries:
+            return True
+        alone = self._alone() and not self._offered
+        return alone or idle_ms >= limits.lease_ms + limits.suspect_wait_ms
 
     async def _own_ran_out(self, offer_id: str, delivery: int) -> None:
         """A node never claims from itself: what it holds and does not renew, another has to take."""

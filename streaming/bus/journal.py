@@ -71,12 +71,24 @@ class Journal:
         )
         return journal
 
+    @staticmethod
+    async def peek(bus: Bus, session: str) -> list[tuple[str, JournalRecord]]:
+        """What stands in the session's journal, read without owning it; nothing where there is none.
+
+        Raises BusUnavailable, MessageError.
+        """
+        return await _read(bus.server_for(session), names.journal(session), "+")
+
     # --- the owner's work --------------------------------------------------------------------------------------------
 
     async def append(self, record: Message, *, number: int) -> str:
         """Write the event `number`; returns its id once Redis has it. Numbers grow, and may skip. Raises as
         `StreamWriter.append` does."""
         return await self.writer.append(record, sequence=number)
+
+    async def read(self) -> list[tuple[str, JournalRecord]]:
+        """All that stands in the journal, this owner's own included. Raises BusUnavailable, MessageError."""
+        return await _read(self._server, self._key, "+")
 
     async def trim(self, below_number: int) -> None:
         """Drop what is older than the event `below_number` of this epoch, and all earlier epochs. The last event
@@ -136,7 +148,7 @@ class Journal:
             mark=self._mark,
             on_lost=on_lost,
         )
-        self.entries = await self._read()
+        self.entries = await _read(self._server, self._key, f"({self.epoch}-0")
         while not await self._sessions.take(entry_id):
             # Its last owner deleted it as the session ended there, or Redis lost it.
             entry_id = await self._sessions.adopt(self._session)
@@ -180,14 +192,15 @@ class Journal:
             checked(result)
         return True
 
-    async def _read(self) -> list[tuple[str, JournalRecord]]:
-        raws: list[RawEntry] = []
-        start = "-"
-        while True:
-            page = await self._server.main.ask("XRANGE", self._key, start, f"({self.epoch}-0", "COUNT", _PAGE)
-            raws.extend(page)
-            if len(page) < _PAGE:
-                # Only journal records are ever written to a journal.
-                found = entries.read(self._key, raws, self._server.sealer)
-                return [(entry_id, cast(JournalRecord, message)) for entry_id, message in found]
-            start = f"({entries.entry_id(page[-1])}"
+
+async def _read(server: Server, key: str, last: str) -> list[tuple[str, JournalRecord]]:
+    raws: list[RawEntry] = []
+    start = "-"
+    while True:
+        page = await server.main.ask("XRANGE", key, start, last, "COUNT", _PAGE)
+        raws.extend(page)
+        if len(page) < _PAGE:
+            # Only journal records are ever written to a journal.
+            found = entries.read(key, raws, server.sealer)
+            return [(entry_id, cast(JournalRecord, message)) for entry_id, message in found]
+        start = f"({entries.entry_id(page[-1])}"

@@ -103,6 +103,11 @@ class ClaimedTurn:
         self._leases = leases
         self._server = leases.server
         self._let_go = False
+        limits = leases.server.limits
+        self.is_suspect = delivery == limits.max_deliveries
+        """All nodes but the last that may have it have died with it: to be served alone."""
+        self.is_hopeless = delivery > limits.max_deliveries
+        """So many nodes have died with it that nobody is to touch what the person said."""
         self.down = StreamWriter(
             self._server.main,
             names.down(session, turn),

@@ -75,3 +75,11 @@ class Limits:
 
     lease_ms: int = 2_000
     """A claim that has not been renewed for so long may be taken over."""
+
+    max_deliveries: int = 3
+    """Nodes that may die with a turn. The last of them serves it alone; after that nobody is to touch it."""
+
+    suspect_wait_ms: int = 4_000
+    """How long a turn that may only be served alone waits, beyond the lease of its last node, for a node that has
+    nothing else to do: two of the gateway's hints. Then a busy one makes room for it, or it would wait for ever where
+    all are busy."""

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from redis.exceptions import RedisError
 
 from streaming.bus import entries, names, scripts
 from streaming.bus.entries import Entry, RawEntry
-from streaming.bus.faults import checked, fault, is_no_group
+from streaming.bus.faults import checked, fault, is_no_group, is_too_low
 from streaming.bus.link import Command
 from streaming.bus.seal import ANY_ID
 from streaming.bus.server import Server
 from streaming.bus.writer import StreamWriter
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
-from streaming.messages import CloseTurn, DownOpened, Message, Offer, Reclaim, TurnOpened, encode
+from streaming.messages import CloseTurn, DownOpened, Message, Offer, Reclaim, TurnOpened, UpMessage, encode
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +56,22 @@ class Turns:
         """
         if opened.session != self._session:
             raise ValueError("a turn of another session")
-        turn = OpenTurn(self._server, opened, epoch=epoch, deliver=deliver, on_lost=on_lost)
+        turn = OpenTurn(self._server, opened, epoch=epoch)
+        turn._deliver, turn._on_lost = deliver, on_lost
         await self._server.see_through(turn._begin(), f"open turn {turn.up_key}", undo=lambda _: turn._abandon())
         return turn
+
+    async def adopt(self, turn: int, *, epoch: int) -> tuple[OpenTurn, list[UpMessage]]:
+        """Go on with a turn that an earlier owner of the session opened: its handle, and all that was sent up.
+
+        The earlier owner's next write is refused. What came down is not heard before `OpenTurn.hear`. Raises StreamGone
+        where Redis does not have the turn, Fenced where a later owner does, BusFull, BusUnavailable, MessageError.
+        """
+        adopting = _Adoption(self._server, self._session, turn, epoch)
+        opened = await self._server.see_through(adopting.take(), f"adopt turn {adopting.up_key}")
+        handle = OpenTurn(self._server, opened, epoch=epoch)
+        handle._continue(adopting)
+        return handle, adopting.sent_up
 
     async def read_down(self, session: str, turn: int, first: str, last: str) -> list[Entry]:
         """The entries `first` to `last` (both included) of a turn's down stream, for a client that comes back.
@@ -65,17 +79,68 @@ class Turns:
         Raises StreamGone where the stream is gone, BusUnavailable, MessageError.
         """
         key = names.down(session, turn)
-        raws: list[RawEntry] = []
-        start = first
-        while True:
-            page = checked(await self._server.main.ask("XRANGE", key, start, last, "COUNT", _PAGE))
-            raws.extend(page)
-            if len(page) < _PAGE:
-                break
-            start = f"({entries.entry_id(page[-1])}"
+        raws = await _read_back(self._server, key, first, last)
         if not raws and not await self._server.main.ask("EXISTS", key):
             raise StreamGone(f"{key} does not exist any more")
         return entries.read(key, raws, self._server.sealer)
+
+
+class _Adoption:
+    """Taking a turn's up stream into the hands of a later owner."""
+
+    def __init__(self, server: Server, session: str, turn: int, epoch: int) -> None:
+        self.up_key = names.up(session, turn)
+        self.down_key = names.down(session, turn)
+        self.mark = entries.new_mark()
+        self.first_down = ""
+        self.offer_id = ""
+        self.sent_up: list[UpMessage] = []
+        self._server = server
+        self._epoch = epoch
+
+    async def take(self) -> TurnOpened:
+        """Fence the earlier owner, then read what it had sent: nothing can be added behind our back."""
+        await self._fence()
+        raws = await _read_back(self._server, self.up_key, "-", "+")
+        first = await self._server.main.ask("XRANGE", self.down_key, "-", "+", "COUNT", 1)
+        # Only a gateway writes up, and down's first entry, which names the offer.
+        found = [cast(UpMessage, message) for _, message in entries.read(self.up_key, raws, self._server.sealer)]
+        if not found or not isinstance(found[0], TurnOpened) or not first or len(first[0][1]) < 4:
+            raise StreamGone(f"{self.up_key} has no beginning any more")
+        self.first_down = entries.entry_id(first[0])
+        self.offer_id = bytes(first[0][1][3]).decode()
+        self.sent_up = found[1:]
+        return found[0]
+
+    async def _fence(self) -> None:
+        """Put a marker of our epoch at the top of the up stream."""
+        marker = f"{self._epoch}-1"
+        while True:
+            try:
+                reply = (await self._server.main.call(("XADD", self.up_key, "NOMKSTREAM", marker, self.mark, "")))[0]
+                break
+            except BusUnavailable:
+                if not await self._server.is_back():
+                    raise
+        if isinstance(reply, RedisError) and is_too_low(reply):
+            top = await self._server.main.ask("XREVRANGE", self.up_key, "+", "-", "COUNT", 1)
+            if top and entries.mark_of(top[0]) == self.mark:
+                return  # it had arrived, and its reply was lost
+            raise Fenced(f"{self.up_key} has a later owner")
+        if checked(reply) is None:
+            raise StreamGone(f"{self.up_key} does not exist any more")
+
+
+async def _read_back(server: Server, key: str, first: str, last: str) -> list[RawEntry]:
+    """All entries of a stream from `first` to `last`, both included."""
+    raws: list[RawEntry] = []
+    start = first
+    while True:
+        page = checked(await server.main.ask("XRANGE", key, start, last, "COUNT", _PAGE))
+        raws.extend(page)
+        if len(page) < _PAGE:
+            return raws
+        start = f"({entries.entry_id(page[-1])}"
 
 
 class OpenTurn:
@@ -84,21 +149,20 @@ class OpenTurn:
     up: StreamWriter
     offer_id: str
 
-    def __init__(
-        self, server: Server, opened: TurnOpened, *, epoch: int, deliver: Deliver, on_lost: OnLost | None
-    ) -> None:
+    def __init__(self, server: Server, opened: TurnOpened, *, epoch: int) -> None:
         self.up_key = names.up(opened.session, opened.turn)
         self.down_key = names.down(opened.session, opened.turn)
         self._lease_key = names.lease(opened.session, opened.turn)
         self._server = server
-        self._opened = opened
+        self.opened = opened
         self._epoch = epoch
-        self._deliver = deliver
-        self._on_lost = on_lost
+        self._deliver: Deliver = _unheard
+        self._on_lost: OnLost | None = None
         self._told_lost = False
         self._highest_lease = 0
         self._hint_id = ""
         self._mark = entries.new_mark()
+        self._first_down = ""
         self._closed = False
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -140,7 +204,26 @@ class OpenTurn:
         if isinstance(reply, RedisError) and str(reply).startswith("FENCED"):
             raise Fenced(f"{self.up_key} was opened by another: {reply}")
         self.offer_id = bytes(checked(reply)).decode()
-        self.up = StreamWriter(
+        self.up = self._writer(sequence)
+        self._first_down = first_down
+        self._listen()
+
+    def _continue(self, adoption: _Adoption) -> None:
+        """The turn is ours, as an earlier owner left it."""
+        self._mark, self._first_down, self.offer_id = adoption.mark, adoption.first_down, adoption.offer_id
+        self.up = self._writer(1)
+
+    def hear(self, deliver: Deliver, on_lost: OnLost | None = None) -> None:
+        """Give an adopted turn's down stream, from its beginning on, to `deliver`, as `Turns.open` does."""
+        self._deliver, self._on_lost = deliver, on_lost
+        self._listen()
+
+    def _listen(self) -> None:
+        self._told_lost = False
+        self._server.follower.follow(self.down_key, self._hear, after=self._first_down, on_lost=self._lost)
+
+    def _writer(self, sequence: int) -> StreamWriter:
+        return StreamWriter(
             self._server.main,
             self.up_key,
             self._epoch,
@@ -151,15 +234,13 @@ class OpenTurn:
             last_sequence=sequence,
             on_lost=self._lost,
         )
-        self._told_lost = False
-        self._server.follower.follow(self.down_key, self._hear, after=first_down, on_lost=self._lost)
 
     def _opening(self, first_up: str, first_down: str, base: int) -> Command:
-        offer = Offer(session=self._opened.session, turn=self._opened.turn)
+        offer = Offer(session=self.opened.session, turn=self.opened.turn)
         return (
             "EVAL", scripts.OPEN, 4, self.up_key, self.down_key, self._lease_key, names.OFFERS,
             self._epoch, self._mark,
-            first_up, self._sealed(self.up_key, first_up, self._opened),
+            first_up, self._sealed(self.up_key, first_up, self.opened),
             first_down, self._sealed(self.down_key, first_down, DownOpened()),
             self._sealed(names.OFFERS, ANY_ID, offer),
             self._server.limits.turn_ttl_ms, base, names.NODES,
@@ -229,6 +310,12 @@ class OpenTurn:
 
     # --- closing -----------------------------------------------------------------------------------------------------
 
+    def let_go(self) -> None:
+        """Another gateway has the turn now, or shall have it: write and hear no more, and leave everything as it is."""
+        self._closed = True
+        self._server.unfollow(self.down_key)
+        self.up.close()
+
     async def close(self, reason: str) -> None:
         """The turn is over: tell its node, let the streams live on for a client that comes back, take the offer away.
 
@@ -259,3 +346,7 @@ class OpenTurn:
             ("XACK", names.OFFERS, names.NODES, self.offer_id),
             ("XDEL", names.OFFERS, *offers),
         )
+
+
+def _unheard(_: Sequence[Entry]) -> None:
+    """What a turn's stream brings before anybody asked to hear it."""

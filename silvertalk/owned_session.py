@@ -1,0 +1,322 @@
+"""A session as the gateway that owns it keeps it: journal, outbox, turns, microphone. Sockets come and go.
+
+One task runs it from its first entry in the journal to its last. A client that loses its connection leaves everything
+as it is: the person goes on where they were when they come back, to this gateway or to another, which then takes the
+session over by a later epoch (`silvertalk.taking_over`). Three things end it here:
+
+    end         good-bye, a newer session of the same person, a revocation, nobody came back: closed and recorded
+    hand_over   this gateway is going away: left as it is, for whichever gateway the client comes to
+    fenced      another gateway has it: nothing more of it is written here
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from silvertalk import metrics
+from silvertalk.committer import Committer, SessionEnd
+from silvertalk.errors import SessionReplaced, SilverTalkError, TokenExpired, translated
+from silvertalk.listening import VadService
+from silvertalk.microphone import Microphone
+from silvertalk.outbox import Arrival, Outbox, Socket
+from silvertalk.recollection import Position
+from silvertalk.retelling import retell
+from silvertalk.session import Session
+from silvertalk.settings import Settings
+from silvertalk.turn_life import TurnLife
+from streaming.audio import MICROPHONE_RATE
+from streaming.bus import Bus, Journal
+from streaming.errors import Fenced
+from streaming.logs import logger
+from streaming.messages import Language, SessionEnded, SessionOpened
+from streaming.protocol import Ready, Resume, Resync, encode_event
+
+log = logger("session")
+
+MAX_SESSION_SECONDS = 6 * 3600.0
+"""After this a conversation ends at its next quiet moment, and the client comes back with a new ticket."""
+AHEAD_SECONDS = 4
+"""Reply audio that may come at once: nodes speak 3 s ahead of the player. A client that is well never has more
+waiting."""
+LAST_EVENTS_SECONDS = 5.0
+"""How long the end of a conversation waits for the journal, which may be out of reach."""
+
+SocketLost = Callable[[Socket, Exception], None]
+End = Literal["", "ended", "handed_over", "fenced"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every session of a gateway works with; `name` is the gateway's among the owners of sessions."""
+
+    settings: Settings
+    bus: Bus
+    vad: VadService
+    committer: Committer
+    name: str
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a session starts on this gateway: at nothing, or where an earlier gateway's journal ends."""
+
+    session: str
+    user: str
+    language: Language
+    push_to_talk: bool
+    last_event: int = 0
+    epochs: set[int] = field(default_factory=set)
+    """Known from the journal."""
+    microphone_sample: int = 0
+    utterance_sample: int | None = None
+    """First sample of the utterance that was open, if one was."""
+
+
+class OwnedSession:
+    """One session of this gateway's. `start` it, let clients `attach`, and wait for `over`."""
+
+    def __init__(self, parts: Parts, journal: Journal, beginning: Beginning) -> None:
+        settings = parts.settings
+        self.id = beginning.session
+        self.user = beginning.user
+        self.language: Language = beginning.language
+        self.away_since = asyncio.get_running_loop().time()
+        """When the last client left; on the loop's clock."""
+        self.reason: SilverTalkError | None = None
+        """Why it ended, if the client is to be told."""
+        self.ending = asyncio.Event()
+        """It goes on here no longer; nothing may be asked of it any more."""
+        self.over = asyncio.Event()
+        """Everything of it has been seen to, as far as this gateway goes."""
+        self._parts = parts
+        self._journal = journal
+        self._epochs = beginning.epochs | {journal.epoch}
+        self._push_to_talk = beginning.push_to_talk
+        self._ending: End = ""
+        self._socket: Socket | None = None
+        self._lost: SocketLost = _nobody
+        self._deadline: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.outbox = Outbox(
+            journal,
+            send_seconds=settings.send_timeout_seconds,
+            limit_bytes=max(settings.send_backlog_kib * 1024, AHEAD_SECONDS * settings.reply_rate * 2),
+            on_socket_lost=self._on_socket_lost,
+            own_again=self._own_again,
+            last_event=beginning.last_event,
+        )
+        self.life = TurnLife(parts.bus.turns(self.id), self.outbox, settings, commit=parts.committer.submit)
+        self.session = Session(
+            session=self.id,
+            user=self.user,
+            language=self.language,
+            outbox=self.outbox,
+            life=self.life,
+            reply_rate=settings.reply_rate,
+            history_turns=settings.history_turns,
+            max_speech_samples=settings.max_utterance_seconds * MICROPHONE_RATE,
+            local_time=self._local_time,
+            on_fenced=self.fenced,
+        )
+        self.microphone = Microphone(
+            parts.vad,
+            settings,
+            self.session,
+            push_to_talk=beginning.push_to_talk,
+            first_sample=beginning.microphone_sample,
+            utterance_sample=beginning.utterance_sample,
+        )
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    def start(self, restore: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Let it run. `restore` is awaited first, once turns may live."""
+        self._park()
+        self._spawn(self._run(restore), "session")
+        self._spawn(self._outstay(), "outstay")
+
+    def end(self, reason: SilverTalkError | None) -> None:
+        """The conversation is over: what was said is recorded, and nobody resumes it."""
+        self._finish("ended", reason)
+
+    def hand_over(self) -> None:
+        """Let go of the session as it is; its client comes back to another gateway."""
+        self._finish("handed_over", None)
+
+    def fenced(self) -> None:
+        """Another gateway owns the session: what it writes counts, and nothing of ours."""
+        if self._ending != "fenced":
+            log.info("session_moved", session=self.id)
+            self._ending = "fenced"
+            self.life.let_go()
+            self.ending.set()
+
+    def _finish(self, how: End, reason: SilverTalkError | None) -> None:
+        if not self._ending:
+            self._ending, self.reason = how, reason
+            self.ending.set()
+
+    async def _run(self, restore: Callable[[], Awaitable[None]] | None) -> None:
+        metrics.SESSIONS.inc()
+        sending = self._spawn(self._send(), "outbox")
+        try:
+            async with self.life:
+                if restore is not None:
+                    await restore()
+                await self.ending.wait()
+                self.microphone.close()
+                if self._ending == "ended":
+                    self.session.end()
+                else:
+                    self.life.let_go()
+            if self._ending == "ended":
+                self.outbox.record(SessionEnded(reason=self.reason.code if self.reason else "bye"))
+                if self.session.turns_begun:
+                    await self._parts.committer.submit(SessionEnd(self.id, datetime.now(UTC)))
+            self.outbox.end()
+            await asyncio.wait([sending], timeout=LAST_EVENTS_SECONDS)
+        finally:
+            metrics.SESSIONS.dec()
+            self._unpark()
+            for task in self._tasks - {asyncio.current_task()}:
+                task.cancel("the session is over")
+            self._parts.bus.forget_session(self.id)
+            with suppress(TimeoutError):  # the bus sees to it once Redis is back
+                async with asyncio.timeout(LAST_EVENTS_SECONDS):
+                    await self._journal.close(ended=self._ending == "ended")
+            log.info("session_closed", session=self.id, reason=self._ending)
+            self.over.set()
+
+    async def _send(self) -> None:
+        """Empty the outbox; without its journal a session cannot go on."""
+        try:
+            await self.outbox.run()
+        except Fenced:
+            self.fenced()
+        except Exception as error:
+            log.error("journal_failed", session=self.id, exc_info=error)
+            self.end(translated(error))
+
+    async def _own_again(self) -> tuple[Journal, SessionOpened]:
+        """Redis has lost the journal: another one, of a later epoch, goes on from here."""
+        lost = self._journal
+        log.warning("journal_lost", session=self.id, epoch=lost.epoch)
+        lost.let_go()
+        self._journal = await Journal.own(self._parts.bus, self.id, gateway=self._parts.name, above=lost.epoch)
+        self._epochs.add(self._journal.epoch)
+        return self._journal, self.opened()
+
+    def opened(self) -> SessionOpened:
+        """What stands first in each of its journals."""
+        return SessionOpened(
+            user=self.user,
+            language=self.language,
+            reply_rate=self._parts.settings.reply_rate,
+            received_samples=self.microphone.received_samples,
+        )
+
+    async def _outstay(self) -> None:
+        await asyncio.sleep(MAX_SESSION_SECONDS)
+        await self.session.settled.wait()
+        self.end(TokenExpired())
+
+    def _local_time(self) -> str:
+        return datetime.now(ZoneInfo(self._parts.settings.time_zone)).isoformat(timespec="minutes")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"{name}:{self.id[:8]}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @property
+    def is_over_for_good(self) -> bool:
+        """Its end was a good-bye, or whatever `reason` says; the client need not come back."""
+        return self._ending == "ended"
+
+    # --- clients -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_attended(self) -> bool:
+        """A client is here, or is being told what it missed."""
+        return self._socket is not None
+
+    def knows(self, position: Position) -> bool:
+        """Whether a client can have been told so much."""
+        epoch, event = position
+        return epoch in self._epochs and event <= self.outbox.last_event
+
+    def attach(self, socket: Socket, lost: SocketLost, resume: Resume | None, resync: str = "") -> None:
+        """A client has come: anew (`resync` says why, where it wanted to go on with another session) or `resume`d.
+
+        It is told what it missed and everything from then on. `lost(socket, error)` is called where it takes nothing,
+        or where a newer client takes its place.
+        """
+        if self._socket is not None:
+            self._on_socket_lost(self._socket, SessionReplaced())
+        self._socket, self._lost = socket, lost
+        self._unpark()
+
+        def welcomed() -> None:
+            self.session.returned(resume.playhead if resume is not None else None)
+
+        self.outbox.attach(Arrival(socket, lambda: self._first(resume, resync), welcomed))
+
+    def detach(self, socket: Socket) -> None:
+        """This client is gone; nothing happens where another has taken its place."""
+        if self._socket is socket:
+            self._leave(socket)
+
+    def _leave(self, socket: Socket) -> None:
+        self._socket = None
+        self.outbox.detach(socket)
+        self.session.left()
+        self._park()
+
+    def _on_socket_lost(self, socket: Socket, error: Exception) -> None:
+        lost = self._lost
+        self.detach(socket)
+        lost(socket, error)
+
+    def _park(self) -> None:
+        """Nobody is here: wait as long as a client may take to come back."""
+        loop = asyncio.get_running_loop()
+        self.away_since = loop.time()
+        self._unpark()
+        self._deadline = loop.call_later(self._parts.settings.resume_seconds, self.end, None)
+
+    def _unpark(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    async def _first(self, resume: Resume | None, resync: str) -> AsyncIterator[tuple[str, bytes]]:
+        """What a client is told before anything else."""
+        ready = Ready(
+            session=self.id,
+            language=self.language,
+            input_rate=MICROPHONE_RATE,
+            output_rate=self._parts.settings.reply_rate,
+            microphone_sample=self.microphone.received_samples,
+            resumed=resume is not None,
+            resume_seconds=self._parts.settings.resume_seconds,
+            epoch=resume.epoch if resume is not None else self._journal.epoch,
+            event=resume.last_event if resume is not None else self.outbox.last_event,
+        )
+        if resync:
+            yield encode_event(Resync(reason=resync, epoch=ready.epoch, event=ready.event)).decode(), b""
+        yield encode_event(ready).decode(), b""
+        if resume is not None:
+            entries = await self._journal.read()
+            async for retold in retell(entries, resume, self._parts.bus.turns(self.id)):
+                yield retold.text, retold.audio
+
+
+def _nobody(socket: Socket, error: Exception) -> None:
+    """Who is told of a lost socket before there was one."""

@@ -1,0 +1,126 @@
+"""What a client that lost its connection has missed, told again from the session's journal and nothing else.
+
+Events that stand in the journal above the client's position are told with the numbers they had. Of replies the journal
+names entries of the turn's down stream: their text and audio are made into the same events again. Audio that the client
+was sent but has not played is told again too, since its player may have lost it; a client keeps of it what it lacks.
+Nothing that a barge-in took back is ever told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from silvertalk.recollection import Position, Recollection, position_of, released_of
+from streaming.bus import Turns
+from streaming.messages import (
+    Committed,
+    Interrupted,
+    JournalRecord,
+    Released,
+    ReplyAudio,
+    ReplyText,
+    Told,
+)
+from streaming.protocol import (
+    AudioHeader,
+    Event,
+    Flush,
+    Resume,
+    SpokenAudio,
+    SpokenText,
+    TurnCommitted,
+    encode_event,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """One event, and with `reply.audio` its binary message."""
+
+    text: str
+    audio: bytes = b""
+
+
+async def retell(entries: Sequence[tuple[str, JournalRecord]], resume: Resume, turns: Turns) -> AsyncIterator[Retold]:
+    """Everything that follows the client's position, in order. Raises BusUnavailable, MessageError."""
+    recalled = Recollection.of(entries)
+    known: Position = (resume.epoch, resume.last_event)
+    playhead = {resume.playhead.turn: resume.playhead.samples} if resume.playhead is not None else {}
+    replies: dict[int, _Reply] = {}
+    for entry, record in entries:
+        position = position_of(entry)
+        match record:
+            case Released():
+                reply = replies.get(record.turn)
+                if reply is None:
+                    recalled_turn = recalled.turns[record.turn]
+                    over = recalled_turn.record is not None or recalled_turn.interrupted is not None
+                    told = dict(await released_of(turns, resume.session, recalled_turn))
+                    played = playhead.get(record.turn, 0) if not over else None
+                    reply = replies[record.turn] = _Reply(record.turn, told, played)
+                retold = reply.tell(record.entry, position, position > known)
+                if retold is not None:
+                    yield retold
+            case Told() if position > known:
+                yield Retold(record.event.decode())
+            case Interrupted() if position > known:
+                yield _event(Flush(turn=record.turn), position)
+            case Committed() if position > known:
+                kept = recalled.turns[record.turn].record
+                if kept is not None:
+                    yield _event(TurnCommitted(turn=kept.turn, outcome=kept.outcome, heard=kept.heard), position)
+            case _:
+                pass
+
+
+class _Reply:
+    """One turn's reply, counted through again as it was when it was told first."""
+
+    def __init__(self, turn: int, told: dict[str, ReplyText | ReplyAudio], played: int | None) -> None:
+        """`played`: the reply is still being played, and this much of it was; None: nobody plays it any more."""
+        self._turn = turn
+        self._told = told
+        self._played = played
+        self._sentence = -1
+        self._sequence = 0
+        self._samples = 0
+
+    def tell(self, entry: str, position: Position, missed: bool) -> Retold | None:
+        """The event again where the client has not had it (`missed`), audio also where it has not played it; else
+        None."""
+        message = self._told.get(entry)
+        if isinstance(message, ReplyText):
+            self._sentence += 1
+            text = SpokenText(
+                turn=self._turn,
+                reply=message.reply,
+                sentence=self._sentence,
+                text=message.text,
+                source=message.source,
+            )
+            return _event(text, position) if missed else None
+        if message is None:  # its stream has expired
+            return None
+        samples = len(message.pcm) // 2
+        audio = SpokenAudio(
+            turn=self._turn,
+            reply=message.reply,
+            sentence=self._sentence,
+            sequence=self._sequence,
+            first_sample=self._samples,
+            samples=samples,
+        )
+        self._sequence += 1
+        self._samples += samples
+        if self._played is None or (not missed and self._samples <= self._played):
+            return None
+        header = AudioHeader(self._turn, audio.sequence, audio.first_sample)
+        return _event(audio, position, header.pack() + message.pcm)
+
+
+def _event(event: Event, position: Position, audio: bytes = b"") -> Retold:
+    epoch, number = position
+    return Retold(encode_event(msgspec.structs.replace(event, epoch=epoch, event=number)).decode(), audio)

@@ -1,0 +1,248 @@
+"""A session of another gateway's, taken over by this one as its client comes back.
+
+Everything is read from Redis: the journal, which nobody else can write any more once it is owned, tells what the client
+was told; the streams of a turn that was under way tell what its person said and what a node has made of it since. The
+turn goes on in the same streams under the later epoch, and its node notices nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from silvertalk.owned_session import Beginning, OwnedSession, Parts
+from silvertalk.recollection import RecalledTurn, Recollection, finished
+from silvertalk.turn import Turn
+from streaming.bus import Journal, OpenTurn
+from streaming.bus.names import session_id
+from streaming.errors import StreamGone
+from streaming.floor import Floor
+from streaming.logs import logger
+from streaming.messages import (
+    AudioBatch,
+    CancelReply,
+    Closed,
+    CloseTurn,
+    SpeechPaused,
+    SpeechResumed,
+    StartReply,
+    TurnRecord,
+    UpMessage,
+)
+from streaming.protocol import Resume, TurnEnded
+
+log = logger("taking_over")
+
+MAX_UNWRITTEN_EVENTS = 100_000
+"""Events that a client may have been told after the last one in the journal, such as partial transcripts: more than in
+six hours. A client that claims more was told them by nobody."""
+
+Phase = Literal["user", "paused", "asked", "cancelled", "closed"]
+
+
+class Unknown(Exception):
+    """The session cannot be gone on with: `reason`, as `resync` says it."""
+
+    def __init__(self, reason: Literal["unknown_session", "unknown_epoch"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass
+class _Found:
+    """What goes on of a session's turns."""
+
+    living: list[Turn] = field(default_factory=list)
+    records: list[TurnRecord] = field(default_factory=list)
+    """Of turns that do not go on; their gateway had not written them."""
+    floor: Floor = Floor.OPEN
+    to_ask: Turn | None = None
+    """Its endpoint was told, and its reply never asked for."""
+    to_pause: Turn | None = None
+    """Its person was speaking."""
+    to_tell_ended: Turn | None = None
+    """Its reply was asked for, and nobody told the client that the utterance has ended."""
+
+
+async def take_over(parts: Parts, user: str, resume: Resume, *, push_to_talk: bool) -> OwnedSession:
+    """The session, started here. Raises Unknown, BusError."""
+    await _known(parts, user, resume)
+    journal = await Journal.own(parts.bus, resume.session, gateway=parts.name, above=resume.epoch)
+    try:
+        recalled = Recollection.of(journal.entries)
+        if recalled.ended:
+            raise Unknown("unknown_session")
+        found = await _turns_of(parts, resume, recalled, journal.epoch)
+        number = max(recalled.last_position[1], resume.last_event)
+        for record in found.records:
+            number += 1
+            await journal.append(Closed(record=record), number=number)
+        owned = OwnedSession(parts, journal, _beginning(resume, recalled, found, number + 1, push_to_talk))
+        await journal.append(owned.opened(), number=number + 1)
+    except BaseException:
+        journal.let_go()
+        raise
+    log.info("session_taken_over", session=resume.session, epoch=journal.epoch, turns=len(found.living))
+    waiting = recalled.uncommitted() + found.records
+    owned.start(lambda: _restore(parts, owned, recalled, found, waiting))
+    return owned
+
+
+async def _known(parts: Parts, user: str, resume: Resume) -> None:
+    """Raise Unknown where this person has no such session, or the client cannot have been told what it claims."""
+    try:
+        session_id(resume.session)
+    except ValueError:
+        raise Unknown("unknown_session") from None
+    recalled = Recollection.of(await Journal.peek(parts.bus, resume.session))
+    if recalled.user != user or recalled.ended:
+        raise Unknown("unknown_session")
+    if resume.epoch not in recalled.epochs or resume.last_event > recalled.last_position[1] + MAX_UNWRITTEN_EVENTS:
+        raise Unknown("unknown_epoch")
+
+
+def _beginning(resume: Resume, recalled: Recollection, found: _Found, last_event: int, push_to_talk: bool) -> Beginning:
+    speaking = next((turn for turn in found.living if found.floor is Floor.PAUSED and not turn.left_behind), None)
+    if speaking is not None:  # what came after the last that was sent up is heard again
+        heard_to = speaking.spoken_to
+    else:
+        heard_to = max(recalled.heard_to, min(resume.received_samples, resume.microphone_sample))
+    return Beginning(
+        session=resume.session,
+        user=recalled.user,
+        language=recalled.language,
+        push_to_talk=push_to_talk,
+        last_event=last_event,
+        epochs=recalled.epochs,
+        microphone_sample=heard_to,
+        utterance_sample=speaking.opened.first_sample if speaking is not None else None,
+    )
+
+
+async def _restore(
+    parts: Parts, owned: OwnedSession, recalled: Recollection, found: _Found, waiting: Sequence[TurnRecord]
+) -> None:
+    """Let the turns live again, and have written what the other gateway had not."""
+    session = owned.session
+    closed = sorted([*recalled.records(), *found.records], key=lambda record: record.turn)
+    last_turn = max([recalled.last_turn, *(turn.number for turn in found.living)])
+    session.take_up(closed, found.living, last_turn, found.floor)
+    if found.to_tell_ended is not None:
+        turn = found.to_tell_ended
+        typed = turn.opened.text is not None
+        wait_ms = 0 if typed else parts.settings.endpoint_wait_ms
+        reason = "typed" if typed else "silence"
+        owned.outbox.tell(TurnEnded(turn=turn.number, end_sample=turn.spoken_to, wait_ms=wait_ms, reason=reason))
+    if found.to_pause is not None:
+        session.pause_of_an_earlier_gateway(found.to_pause)
+    if found.to_ask is not None:
+        session.ask_for(found.to_ask)
+    for record in waiting:
+        if record.outcome != "nothing_heard":
+            await parts.committer.submit(record)
+
+
+async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch: int) -> _Found:
+    """Adopt what was under way; the journal may not have heard yet of the turn after the last it knows."""
+    turns = parts.bus.turns(resume.session)
+    found = _Found()
+    for told in [*recalled.unclosed(), RecalledTurn(recalled.last_turn + 1)]:
+        handle: OpenTurn | None = None
+        with suppress(StreamGone):
+            handle, sent_up = await turns.adopt(told.number, epoch=epoch)
+        if handle is not None and _goes_on(told, _phase(handle, sent_up)):
+            _place(found, _turn(parts, recalled, told, handle, sent_up), told)
+            continue
+        played = None
+        if resume.playhead is not None and resume.playhead.turn == told.number:
+            played = resume.playhead.samples
+        record = await finished(turns, resume.session, recalled, told, played=played)
+        if record is not None:
+            found.records.append(record)
+        if handle is not None:
+            await handle.close("finished")
+    return found
+
+
+def _goes_on(told: RecalledTurn, phase: Phase) -> bool:
+    if told.interrupted is not None or phase == "closed":
+        return False
+    if told.reply_ended is None:
+        return phase != "cancelled"
+    if told.is_left_behind:
+        return phase == "asked" and told.final is None
+    return bool(told.released)  # the reply is complete, and was still being played
+
+
+def _phase(handle: OpenTurn, sent_up: Sequence[UpMessage]) -> Phase:
+    """What the turn was in, as its up stream ends."""
+    phase: Phase = "user" if handle.opened.text is None else "paused"
+    for message in sent_up:
+        match message:
+            case AudioBatch() | SpeechResumed():
+                phase = "user"
+            case SpeechPaused():
+                phase = "paused"
+            case StartReply():
+                phase = "asked"
+            case CancelReply():
+                phase = "cancelled"
+            case CloseTurn():
+                phase = "closed"
+            case _:
+                pass
+    return phase
+
+
+def _turn(parts: Parts, recalled: Recollection, told: RecalledTurn, handle: OpenTurn, sent_up: list[UpMessage]) -> Turn:
+    opened = handle.opened
+    turn = Turn(
+        session=opened.session,
+        user=recalled.user,
+        number=told.number,
+        language=recalled.language,
+        opened=opened,
+        recalled=set(told.released),
+        told_done=told.reply_ended is not None and not told.is_left_behind,
+        left_behind=told.is_left_behind,
+    )
+    turn.take_up(handle, sent_up)
+    if opened.text is not None:
+        turn.transcript, turn.transcript_is_final = opened.text, True
+    elif told.final is not None:
+        turn.transcript, turn.transcript_is_final = told.final.text, True
+    return turn
+
+
+def _place(found: _Found, turn: Turn, told: RecalledTurn) -> None:
+    """Where the floor stands, by the turn in hand."""
+    found.living.append(turn)
+    if turn.left_behind:
+        return
+    assert turn.handle is not None, "adopted"
+    if told.released or turn.told_done:
+        found.floor = Floor.SPEAKING
+        return
+    phase = _phase(turn.handle, turn.sent_up)
+    if phase == "asked":
+        found.floor = Floor.THINKING
+        if told.ended is None:
+            found.to_tell_ended = turn
+    elif turn.opened.text is not None or _endpoint_was_told(turn, told):
+        found.floor = Floor.THINKING
+        found.to_ask = turn
+        if told.ended is None:
+            found.to_tell_ended = turn
+    else:
+        found.floor = Floor.PAUSED
+        turn.transcript, turn.transcript_is_final = "", False
+        if phase == "user":
+            found.to_pause = turn
+
+
+def _endpoint_was_told(turn: Turn, told: RecalledTurn) -> bool:
+    """Of what was said last; the person may have gone on since an earlier endpoint."""
+    resumed = [message.sample for message in turn.sent_up if isinstance(message, SpeechResumed)]
+    return told.ended is not None and told.ended.end_sample > max([turn.opened.first_sample, *resumed])
