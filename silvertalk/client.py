@@ -9,38 +9,29 @@
 It plays the reply to a virtual loudspeaker, acknowledges what was played and answers `flush`, since a gateway reckons
 what was heard from that.
 
+It survives its connection: when that is lost it comes back by itself, with what the gateway had not received yet.
+
 ClientError
-├── Refused        the server said no before the conversation began; `code`, and `status` where it was HTTP's
+├── Refused        the server said no; `code`, and `status` where it was HTTP's
 ├── Unreachable    no server answers at this address
-└── Disconnected   the connection ended without our leave; `close_code`
+└── Disconnected   the connection ended without our leave, for good; `close_code`
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
-
-from silvertalk.login import (
-    ANSWER_SECONDS,
-    ClientError,
-    Guest,
-    Refused,
-    Unreachable,
-    fetch_ticket,
-    is_loopback,
-    log_in_as_guest,
-)
-from silvertalk.talk_client import Disconnected, Received, TalkClient, disconnected
-from streaming.errors import ProtocolError
+from silvertalk.dialling import Dialler
+from silvertalk.downlink import ConnectionLost, Received
+from silvertalk.login import ClientError, Disconnected, Guest, Refused, Unreachable, log_in_as_guest
+from silvertalk.talk_client import TalkClient
 from streaming.messages import Language
-from streaming.protocol import Hello, Problem, Ready, Resync, decode_event, encode_client
+from streaming.protocol import Hello
 
 __all__ = [
     "ClientError",
+    "ConnectionLost",
     "Disconnected",
     "Guest",
     "Received",
@@ -51,60 +42,25 @@ __all__ = [
     "talk",
 ]
 
-CLOSE_SECONDS = 2.0
-MAX_EVENT_BYTES = 1024 * 1024
-
 
 @asynccontextmanager
 async def talk(
-    url: str, guest: Guest, *, language: Language = "ko", push_to_talk: bool = False, name: str = "silvertalk-client"
+    url: str,
+    guest: Guest,
+    *,
+    language: Language = "ko",
+    push_to_talk: bool = False,
+    name: str = "silvertalk-client",
+    resume: bool = True,
 ) -> AsyncIterator[TalkClient]:
-    """Open a conversation at `url` (http or https); raises Refused or Unreachable. Leaving it says `bye`."""
-    hello = Hello(
-        ticket=await fetch_ticket(url, guest.access_token), language=language, push_to_talk=push_to_talk, client=name
-    )
+    """Open a conversation at `url` (http or https); raises Refused or Unreachable. Leaving it says `bye`.
+
+    `resume`: whether a connection that is lost is sought again; otherwise the first loss is the end.
+    """
+    dialler = Dialler(url, guest, Hello(ticket="", language=language, push_to_talk=push_to_talk, client=name))
+    client = TalkClient(dialler, await dialler.dial(), resume=resume)
     try:
-        socket = await connect(
-            _websocket_address(url),
-            compression=None,
-            max_size=MAX_EVENT_BYTES,
-            open_timeout=ANSWER_SECONDS,
-            close_timeout=CLOSE_SECONDS,
-            proxy=None if is_loopback(url) else True,
-        )
-    except InvalidHandshake as error:
-        raise Refused("handshake_refused", str(error)) from error
-    except (OSError, TimeoutError) as error:
-        raise Unreachable(f"{url}: {error or type(error).__name__}") from error
-    async with socket:
-        client = TalkClient(socket, await _open(socket, hello))
-        try:
-            yield client
-            await client.bye()
-        finally:
-            await client.stop()
-
-
-async def _open(socket: ClientConnection, hello: Hello) -> Ready:
-    """Say hello and wait for `ready`; a `resync` before it is no refusal."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await socket.send(encode_client(hello))
-            while True:
-                message = await socket.recv()
-                event = decode_event(message)
-                if isinstance(event, Ready):
-                    return event
-                if isinstance(event, Problem):
-                    raise Refused(event.code, event.message_en)
-                if not isinstance(event, Resync):
-                    raise ProtocolError("wrong_order", f"{type(event).__name__} before ready")
-    except ConnectionClosed as closed:
-        raise Refused("closed_before_ready", str(disconnected(closed))) from closed
-    except TimeoutError as error:
-        raise Unreachable(f"no `ready` within {ANSWER_SECONDS:.0f} s") from error
-
-
-def _websocket_address(url: str) -> str:
-    scheme, _, rest = url.rstrip("/").partition("://")
-    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/v1/talk"
+        yield client
+        await client.bye()
+    finally:
+        await client.stop()

@@ -73,6 +73,11 @@ class Gateway:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._draining = False
 
+    @property
+    def sessions(self) -> list[OwnedSession]:
+        """Those that this gateway owns now."""
+        return list(self._sessions.values())
+
     # --- the socket's whole life -------------------------------------------------------------------------------------
 
     async def talk(self, socket: WebSocket) -> None:
@@ -257,13 +262,13 @@ class Gateway:
         Returns when all are gone and their turns with the committer.
         """
         self._draining = True
-        leaving = [asyncio.create_task(self._let_go(each), name="drain") for each in list(self._sessions.values())]
+        leaving = [asyncio.create_task(self._let_go(each), name="drain") for each in self.sessions]
         if leaving:
             await asyncio.wait(leaving)
 
     async def close(self) -> None:
         """Let go of every session as it is: whoever has had enough of draining."""
-        for owned in list(self._sessions.values()):
+        for owned in self.sessions:
             owned.hand_over()
         if self._forgetting:
             await asyncio.wait(self._forgetting, timeout=GOODBYE_SECONDS)

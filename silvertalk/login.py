@@ -20,18 +20,43 @@ class ClientError(Exception):
 
 
 class Refused(ClientError):
-    """The server said no. `code` is its own word for why; `status` is HTTP's, where HTTP it was."""
+    """The server said no. `code` is its own word for why.
 
-    def __init__(self, code: str, detail: str, *, status: int | None = None) -> None:
+    `status` is HTTP's, where HTTP it was, `close_code` the socket's, where that was closed before `ready`; `retryable`
+    is what the server said of trying again, where it said anything.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        status: int | None = None,
+        close_code: int | None = None,
+        retryable: bool = False,
+    ) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.status = status
+        self.close_code = close_code
+        self.retryable = retryable
 
 
 class Unreachable(ClientError):
     """No server answers at this address."""
 
     code = "unreachable"
+
+
+class Disconnected(ClientError):
+    """The connection ended without our leave. `close_code` 1006: not even a close frame came."""
+
+    code = "disconnected"
+
+    def __init__(self, close_code: int, reason: str) -> None:
+        super().__init__(f"the server closed the connection ({close_code}{': ' + reason if reason else ''})")
+        self.close_code = close_code
+        self.reason = reason
 
 
 class Guest(NamedTuple):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
+from streaming.protocol import Playhead
+
 REMEMBERED_TURNS = 64
-"""Playheads kept after playing; the server asks about the current turn only."""
+"""Turns of which is known how far they came; the server asks about the current one only."""
 
 
 @dataclass(slots=True)
@@ -29,13 +31,25 @@ class VirtualPlayer:
         # Stretches that follow each other are merged, so this holds about one entry a turn that is still to be played.
         self._waiting: deque[_Stretch] = deque()
         self._playheads: OrderedDict[int, int] = OrderedDict()
+        self._ends: OrderedDict[int, int] = OrderedDict()
+        """Per turn, one past the last sample that ever came, played or flushed or waiting."""
         self._since = 0.0
 
-    def add(self, turn: int, first_sample: int, samples: int, now: float) -> None:
-        """Append `samples` of `turn`, which start at `first_sample` of its reply."""
+    def has(self, turn: int, first_sample: int, samples: int) -> bool:
+        """Whether all of this came before. A turn's pieces come in their order: what lies before the last one came."""
+        return first_sample + samples <= self._ends.get(turn, 0)
+
+    def add(self, turn: int, first_sample: int, samples: int, now: float) -> int:
+        """Append `samples` of `turn`, which start at `first_sample` of its reply, but for what came before.
+
+        Returns how many of them, from the first on, that is.
+        """
         self.advance(now)
+        had = min(max(self._ends.get(turn, 0) - first_sample, 0), samples)
+        first_sample, samples = first_sample + had, samples - had
         if samples <= 0:
-            return
+            return had
+        _remember(self._ends, turn, first_sample + samples)
         if not self._waiting:
             self._since = now
         last = self._waiting[-1] if self._waiting else None
@@ -43,6 +57,7 @@ class VirtualPlayer:
             last.end += samples
         else:
             self._waiting.append(_Stretch(turn, first_sample, first_sample + samples))
+        return had
 
     def advance(self, now: float) -> None:
         """Play up to `now`."""
@@ -56,7 +71,7 @@ class VirtualPlayer:
             played = min(budget, stretch.end - stretch.position)
             stretch.position += played
             budget -= played
-            self._remember(stretch.turn, stretch.position)
+            _remember(self._playheads, stretch.turn, stretch.position)
             if stretch.position == stretch.end:
                 self._waiting.popleft()
 
@@ -70,6 +85,12 @@ class VirtualPlayer:
         return self._playheads.get(turn, 0)
 
     @property
+    def last_playhead(self) -> Playhead | None:
+        """How far the turn that was played last was played by the last `advance`; None before the first."""
+        turn = next(reversed(self._playheads), None)
+        return None if turn is None else Playhead(turn=turn, samples=self._playheads[turn])
+
+    @property
     def playing(self) -> int | None:
         """The turn that is being played, None when there is nothing to play."""
         return self._waiting[0].turn if self._waiting else None
@@ -79,8 +100,9 @@ class VirtualPlayer:
         """How long what is buffered still lasts, as of the last `advance`."""
         return sum(stretch.end - stretch.position for stretch in self._waiting) / self._rate
 
-    def _remember(self, turn: int, position: int) -> None:
-        self._playheads[turn] = position
-        self._playheads.move_to_end(turn)
-        if len(self._playheads) > REMEMBERED_TURNS:
-            self._playheads.popitem(last=False)
+
+def _remember(places: OrderedDict[int, int], turn: int, sample: int) -> None:
+    places[turn] = sample
+    places.move_to_end(turn)
+    if len(places) > REMEMBERED_TURNS:
+        places.popitem(last=False)

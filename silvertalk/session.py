@@ -333,7 +333,8 @@ class Session:
         self._tell_floor()
 
     def _tell_floor(self) -> None:
-        self._outbox.tell(FloorMoved(state=self._floor.value, turn=self.turn_in_hand), journaled=False)
+        turn = self.turn_in_hand if self._floor is not Floor.OPEN else 0
+        self._outbox.tell(FloorMoved(state=self._floor.value, turn=turn), journaled=False)
 
     def _current(self) -> Turn:
         assert self._turn is not None, f"no turn while the floor is {self._floor.value}"

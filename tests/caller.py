@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from silvertalk.client import Received, TalkClient, talk
-from silvertalk.login import log_in_as_guest
-from streaming.protocol import Event
+from silvertalk.client import ConnectionLost, Received, TalkClient, talk
+from silvertalk.login import Guest, log_in_as_guest
+from streaming.protocol import Event, Ready
 
 Told = TypeVar("Told", bound=Event)
 
@@ -42,6 +42,11 @@ class Caller:
                     await self._news.wait()
         return found
 
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Return when `condition` holds of what has come."""
+        async with asyncio.timeout(self._patience_seconds), self._news:
+            await self._news.wait_for(lambda: bool(condition()))
+
     def find(self, kind: type[Told], **fields: object) -> Told | None:
         return next(iter(self.all(kind, **fields)), None)
 
@@ -51,6 +56,16 @@ class Caller:
             for event in (received.event for received in self.events)
             if isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
         ]
+
+    @property
+    def losses(self) -> list[ConnectionLost]:
+        """Every time the connection was lost and sought again."""
+        return self.all(ConnectionLost)
+
+    async def back(self, times: int) -> Ready:
+        """Wait until the connection was lost and found again so often; returns the last of these `ready`."""
+        await self.until(lambda: len(self.all(Ready)) >= times)
+        return self.all(Ready)[times - 1]
 
     def kinds(self) -> list[str]:
         return [type(received.event).__name__ for received in self.events]
@@ -80,11 +95,18 @@ class Caller:
 
 @asynccontextmanager
 async def calling(
-    url: str, *, microphone: bool = True, patience_seconds: float = WAIT_SECONDS, **options: Any
+    url: str,
+    *,
+    microphone: bool = True,
+    patience_seconds: float = WAIT_SECONDS,
+    guest: Guest | None = None,
+    **options: Any,
 ) -> AsyncIterator[Caller]:
-    """A guest in a conversation."""
-    guest = await log_in_as_guest(url)
-    async with talk(url, guest, **options) as client:
+    """A guest in a conversation at `url`: a gateway's, or that of a `tcp_proxy` before it.
+
+    `options` go to `talk`, which comes back by itself when the connection is lost unless `resume=False` is among them.
+    """
+    async with talk(url, guest or await log_in_as_guest(url), **options) as client:
         caller = Caller(client, patience_seconds)
         tasks = [asyncio.create_task(caller._listen(), name="listen")]
         if microphone:

@@ -7,6 +7,7 @@ true ends of speech in the files, not by what the server believes. One file for 
     speech_ends   where its speech begins and ends; voice_detector is its best witness
     microphone    the samples go out in real time
     turn_log      what comes back, turn by turn
+    losses        connections lost on the way, and what that cost
     speaker       one client with its files, one after another
     run           all clients at once
     measure       a turn becomes a row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from silvertalk.replay.clips import Clip
 from silvertalk.replay.report import FileRow, TurnRow
@@ -14,8 +15,24 @@ from streaming.text import character_error_rate
 CUT_MARGIN_SAMPLES = MICROPHONE_RATE // 20
 """A decision less than 50 ms into the next words came too early by less than one can place a word's beginning."""
 
-SentAt = Callable[[int], float | None]
-"""When a sample of the session was sent, on the event loop's clock."""
+
+class Timeline(NamedTuple):
+    """Where a clip stands among all that a client's microphone captured."""
+
+    first_sample: int
+    """Which of the captured samples is the clip's first."""
+    captured_at: Callable[[int], int]
+    """Which of them the session counts as this sample: what was lost in an absence is counted by nobody but us."""
+    sent_at: Callable[[int], float | None]
+    """When one of them was sent, on the event loop's clock."""
+
+    def in_clip(self, sample: int) -> int:
+        """A sample of the session as one of the clip."""
+        return self.captured_at(sample) - self.first_sample
+
+    def when(self, sample: int) -> float | None:
+        """When a sample of the clip was sent."""
+        return self.sent_at(self.first_sample + sample)
 
 
 def true_bounds(spans: Sequence[Span], since: int, decision: int, believed: Span) -> tuple[Span, bool]:
@@ -35,8 +52,8 @@ def true_bounds(spans: Sequence[Span], since: int, decision: int, believed: Span
     return Span(start, ends[-1]) if ends else believed, False
 
 
-def turn_rows(clip: Clip, client: int, first_sample: int, log: TurnLog, sent_at: SentAt, rate: int) -> list[TurnRow]:
-    """One row a turn of this clip, which began at `first_sample` of the session; one of nulls if there was none."""
+def turn_rows(clip: Clip, client: int, log: TurnLog, timeline: Timeline, rate: int) -> list[TurnRow]:
+    """One row a turn of this clip; one of nulls if there was none. `rate`: of the reply's audio."""
     if not log.turns:
         return [TurnRow(file=clip.name, client=client, error="; ".join(log.problems) or None)]
     rows = []
@@ -44,12 +61,12 @@ def turn_rows(clip: Clip, client: int, first_sample: int, log: TurnLog, sent_at:
     for turn in log.turns.values():
         row = _row(clip, client, turn, rate)
         if turn.end_sample is not None:
-            decision = turn.end_sample + (turn.wait_ms or 0) * MICROPHONE_RATE // 1000 - first_sample
+            decision = timeline.in_clip(turn.end_sample + (turn.wait_ms or 0) * MICROPHONE_RATE // 1000)
             began = turn.end_sample if turn.began_sample is None else turn.began_sample
-            believed = Span(began - first_sample, turn.end_sample - first_sample)
+            believed = Span(timeline.in_clip(began), timeline.in_clip(turn.end_sample))
             (start, end), row.cut = true_bounds(clip.speech, since, decision, believed)
             row.speech_start_s, row.speech_end_s = start / MICROPHONE_RATE, end / MICROPHONE_RATE
-            _time(row, turn, sent_at(first_sample + start), sent_at(first_sample + end - 1))
+            _time(row, turn, timeline.when(start), timeline.when(end - 1))
             since = decision
         rows.append(row)
     rows[-1].error = "; ".join(filter(None, (rows[-1].error, *log.problems))) or None

@@ -38,7 +38,7 @@ class Microphone:
     def __init__(self, client: TalkClient) -> None:
         self._client = client
         self._clock = asyncio.get_running_loop().time
-        self._first_sample = client.microphone_sample
+        self._first_sample = client.captured_samples
         self._frames = 0
         self._recording: Pcm = np.zeros(0, np.int16)
         self._position = 0
@@ -62,7 +62,7 @@ class Microphone:
                 self._said.set()
 
     def say(self, pcm: Pcm) -> int:
-        """Begin a recording with the next frame; returns the session's sample at which it starts."""
+        """Begin a recording with the next frame; returns which of all captured samples it starts at."""
         self._recording, self._position, self._tone = pcm, 0, room_tone(pcm)
         self._said.clear()
         return self._first_sample + self._frames * FRAME_SAMPLES
@@ -72,7 +72,10 @@ class Microphone:
         await self._said.wait()
 
     def sent_at(self, sample: int) -> float | None:
-        """When the frame with this sample of the session was sent, on the event loop's clock; None if it was not."""
+        """When the frame with this one of all captured samples was, on the event loop's clock; None if none was.
+
+        While the connection is lost that is when it was spoken, not when the gateway came to hear of it.
+        """
         frame = (sample - self._first_sample) // FRAME_SAMPLES
         return self._sent_at[frame] if 0 <= frame < len(self._sent_at) else None
 

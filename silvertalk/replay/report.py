@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from silvertalk.replay.losses import LossRow
+
 LONG_CLIP_SECONDS = 3.0
 """From here on a clip is long enough to show captions on the way."""
 
@@ -137,6 +139,14 @@ class Summary:
     sources: dict[str, int]
     spreads: dict[str, Spread]
     microphone_late_ms: Spread
+    connections_lost: int
+    connections_resumed: int
+    """Lost ones after which the session went on."""
+    lost_to_ready_ms: Spread
+    lost_to_next_sample_ms: Spread
+    """Where a reply was under way, until the next of its audio came."""
+    silence_ms: Spread
+    """How much of that was heard as silence."""
     audio_seconds: float
     wall_seconds: float
 
@@ -148,6 +158,7 @@ class Report:
     turns: list[TurnRow]
     files: list[FileRow]
     summary: Summary
+    losses: list[LossRow] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -157,7 +168,7 @@ class Report:
         """UTF-8, indented. The spreads stand in the summary by their own names."""
         summary: dict[str, Any] = asdict(self.summary)
         summary |= summary.pop("spreads")
-        whole = {"turns": self.turns, "files": self.files, "summary": summary}
+        whole = {"turns": self.turns, "files": self.files, "losses": self.losses, "summary": summary}
         return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
 
     def write(self, path: Path) -> None:
@@ -171,6 +182,7 @@ def summarise(
     *,
     url: str,
     clients: int,
+    losses: Sequence[LossRow],
     lateness_ms: Sequence[float],
     wall_seconds: float,
 ) -> Summary:
@@ -206,6 +218,11 @@ def summarise(
         sources=dict(Counter(row.source for row in turns if row.source)),
         spreads={name: Spread.of(getattr(row, name) for row in turns) for name in MEASURED},
         microphone_late_ms=Spread.of(lateness_ms),
+        connections_lost=len(losses),
+        connections_resumed=sum(loss.resumed for loss in losses),
+        lost_to_ready_ms=Spread.of(loss.ready_ms for loss in losses),
+        lost_to_next_sample_ms=Spread.of(loss.next_sample_ms for loss in losses),
+        silence_ms=Spread.of(loss.silence_ms for loss in losses),
         audio_seconds=round(sum(file.seconds for file in files), 1),
         wall_seconds=round(wall_seconds, 1),
     )

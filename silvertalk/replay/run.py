@@ -48,15 +48,17 @@ async def replay(
     spoken = [spoken for speaker in speakers for spoken in speaker.spoken]
     turns = [row for one in spoken for row in one.turns]
     rows = [one.file for one in spoken]
+    losses = [loss for speaker in speakers for loss in speaker.losses]
     summary = summarise(
         turns,
         rows,
         url=url,
         clients=len(speakers),
+        losses=losses,
         lateness_ms=[late for speaker in speakers for late in speaker.lateness_ms],
         wall_seconds=loop.time() - began,
     )
-    return Report(turns, rows, summary)
+    return Report(turns, rows, summary, losses)
 
 
 def load_clips(files: Sequence[Path | Clip], manifest: Path | None, language: LanguageChoice) -> list[Clip]:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from silvertalk.client import ClientError, Guest, TalkClient, log_in_as_guest, talk
 from silvertalk.replay.clips import Clip
-from silvertalk.replay.measure import file_row, turn_rows
+from silvertalk.replay.losses import LossLog, LossRow
+from silvertalk.replay.measure import Timeline, file_row, turn_rows
 from silvertalk.replay.microphone import Microphone
 from silvertalk.replay.report import FileRow, TurnRow
 from silvertalk.replay.turn_log import TurnHeard, TurnLog
 from streaming.audio import write_wav
 from streaming.errors import ProtocolError
+from streaming.protocol import Ready, Resync
 
 UNHEARD_SECONDS = 3.0
 """After this much silence a clip that opened no turn was taken for no speech."""
@@ -47,6 +49,7 @@ class Speaker:
     on_clip: Callable[[Spoken], None] = lambda spoken: None
     spoken: list[Spoken] = field(default_factory=list)
     lateness_ms: list[float] = field(default_factory=list)
+    losses: list[LossRow] = field(default_factory=list)
 
     async def run(self) -> None:
         """Say every clip. What goes wrong stands in the rows; nothing is raised for it."""
@@ -61,7 +64,7 @@ class Speaker:
                 left = await self._converse(guest, left)
 
     async def _converse(self, guest: Guest, clips: list[Clip]) -> list[Clip]:
-        """One connection; returns the clips that are left when it was lost. At least one is dealt with."""
+        """One conversation; returns the clips that are left when it was lost for good. At least one is dealt with."""
         done = len(self.spoken)
         try:
             async with talk(self.url, guest, language=clips[0].language, name="silvertalk-replay") as client:
@@ -87,7 +90,7 @@ class Speaker:
 
 
 class _Conversation:
-    """One connection's microphone, ears and the clip in hand."""
+    """One conversation's microphone, ears and the clip in hand."""
 
     def __init__(self, client: TalkClient, speaker: Speaker) -> None:
         self._client = client
@@ -95,6 +98,7 @@ class _Conversation:
         self._clock = asyncio.get_running_loop().time
         self._microphone = Microphone(client)
         self._log = TurnLog()
+        self._losses = LossLog(speaker.number, speaker.began)
         self._news = asyncio.Event()
 
     async def hold(self, clips: Sequence[Clip]) -> None:
@@ -109,11 +113,18 @@ class _Conversation:
                     await self._say(clip)
             finally:
                 self._speaker.lateness_ms.extend(self._microphone.lateness_ms)
+                self._speaker.losses.extend(self._losses.rows)
                 for task in tasks:
                     task.cancel("all is said")
 
     async def _listen(self) -> None:
         async for received in self._client:
+            self._losses.take(received)
+            match received.event:
+                case Resync(reason=reason):
+                    self._log.problems.append(f"the session was lost: {reason}")
+                case Ready(resumed=False):
+                    self._log.begin_again()
             self._log.take(received)
             self._news.set()
 
@@ -127,7 +138,11 @@ class _Conversation:
         except TimeoutError:
             log.problems.append(f"not over {self._speaker.patience_seconds:.0f} s after the clip's end")
         rows = turn_rows(
-            clip, self._speaker.number, first_sample, log, self._microphone.sent_at, self._client.ready.output_rate
+            clip,
+            self._speaker.number,
+            log,
+            Timeline(first_sample, self._client.captured_at, self._microphone.sent_at),
+            self._client.ready.output_rate,
         )
         if self._speaker.save_audio is not None:
             self._save(self._speaker.save_audio, clip, rows)

@@ -88,6 +88,10 @@ def _spreads(summary: Summary) -> Table:
     for key, name in SPREAD_NAMES.items():
         _add_spread(table, name, summary.spreads[key])
     _add_spread(table, "this machine's microphones, late by", summary.microphone_late_ms)
+    if summary.connections_lost:
+        _add_spread(table, "ready after a connection was lost", summary.lost_to_ready_ms)
+        _add_spread(table, "next sample of a reply under way", summary.lost_to_next_sample_ms)
+        _add_spread(table, "of which heard as silence", summary.silence_ms)
     return table
 
 
@@ -121,6 +125,9 @@ def _counts(summary: Summary) -> Table:
     table.add_row("stable captions contradicted", str(summary.final_retractions), "by the final transcript")
     table.add_row("turns cut off in the midst of speech", str(summary.cut_turns), "")
     table.add_row("turns with errors", str(summary.errors), f"{summary.problems} with trouble told on the way")
+    if summary.connections_lost:
+        resumed = f"{summary.connections_resumed} of {summary.connections_lost}"
+        table.add_row("lost connections resumed", resumed, "")
     written = ", ".join(f"{source} {count}" for source, count in summary.sources.items())
     table.add_row("replies written by", written or "-", "")
     return table

@@ -110,6 +110,11 @@ class TurnLog:
             case TurnCommitted():
                 turn.committed_at, turn.heard = at, event.heard
 
+    def begin_again(self) -> None:
+        """Another session has begun: its turns are numbered anew, and those of the old one are over."""
+        self.turns.clear()
+        self._after = 0
+
     @property
     def last_turn(self) -> int:
         """The highest turn number so far."""

@@ -139,12 +139,12 @@ async def test_the_iterator_ends_after_bye() -> None:
 
 
 async def test_a_connection_that_the_server_ends_is_told_to_whoever_listens_and_to_whoever_speaks() -> None:
-    async with conversation(FakeGateway([Script(then="hang_up")])) as client:
+    async with conversation(FakeGateway([Script(then="hang_up", hang_up_code=4409)])) as client:
         await speak(client)
         with pytest.raises(Disconnected) as lost:
             async for _ in client:
                 pass
-        assert lost.value.close_code == 1011
+        assert lost.value.close_code == 4409
         with pytest.raises(Disconnected):
             await client.send_audio(QUIET)
 

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvertalk.playback import REMEMBERED_TURNS, VirtualPlayer
+from streaming.protocol import Playhead
 
 
 def test_plays_in_real_time_and_stops_where_the_audio_ends() -> None:
@@ -53,6 +54,36 @@ def test_playheads_of_long_ago_are_forgotten() -> None:
         player.add(turn, 0, 1, now=float(turn))
     player.advance(1000.0)
     assert (player.playhead(0), player.playhead(1)) == (0, 1)
+
+
+def test_what_came_before_is_not_played_again() -> None:
+    player = VirtualPlayer(1000)
+    assert not player.has(1, 0, 100)
+    assert player.add(1, 0, 100, now=0.0) == 0
+    assert player.has(1, 0, 100) and player.has(1, 40, 20) and not player.has(1, 40, 61)
+    assert player.add(1, 50, 100, now=0.0) == 50
+    assert player.add(1, 0, 150, now=0.0) == 150
+    player.advance(1.0)
+    assert (player.playhead(1), player.has(2, 0, 1)) == (150, False)
+
+
+def test_what_was_flushed_has_come_all_the_same() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 100, now=0.0)
+    player.flush(0.05)
+    assert player.has(1, 50, 50)
+    assert player.playhead(1) == 50
+
+
+def test_the_last_playhead_is_that_of_what_was_played_last() -> None:
+    player = VirtualPlayer(1000)
+    assert player.last_playhead is None
+    player.add(1, 0, 100, now=0.0)
+    player.add(2, 0, 100, now=0.0)
+    player.advance(0.1)
+    assert player.last_playhead == Playhead(turn=1, samples=100)
+    player.advance(0.15)
+    assert player.last_playhead == Playhead(turn=2, samples=50)
 
 
 @given(st.lists(st.floats(0.0, 0.3), max_size=30), st.integers(1, 3000))

@@ -9,9 +9,11 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from silvertalk.client import Received
+from silvertalk.client import ConnectionLost, Received
 from silvertalk.replay.clips import Clip
 from silvertalk.replay.command import replay_command
+from silvertalk.replay.losses import LossLog, LossRow
+from silvertalk.replay.measure import Timeline, turn_rows
 from silvertalk.replay.microphone import FRAME_SAMPLES, room_tone
 from silvertalk.replay.report import Report, Spread
 from silvertalk.replay.run import deal, replay
@@ -20,8 +22,10 @@ from silvertalk.replay.table import show
 from silvertalk.replay.turn_log import TurnLog
 from streaming import protocol
 from streaming.audio import write_wav
+from streaming.protocol import ServerEvent
 from tests.silvertalk.fake_gateway import OUTPUT_RATE, FakeGateway, Script
 from tests.silvertalk.test_speech_ends import RATE, room, voice
+from tests.tcp_proxy import tcp_proxy
 
 WAIT_MS = 200
 SHORT = Script(tone_seconds=0.1)
@@ -59,6 +63,12 @@ def clip(*parts: Pcm, name: str = "a.wav", reference: str | None = SHORT.transcr
 async def run(gateway: FakeGateway, *clips: Clip, clients: int = 1, patience_seconds: float = 10.0) -> Report:
     async with gateway.serve(), asyncio.timeout(60):
         return await replay(clips, gateway.url, clients=clients, patience_seconds=patience_seconds)
+
+
+def shown(report: Report) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    show(report, console)
+    return console.export_text()
 
 
 async def test_one_file_one_turn() -> None:
@@ -150,14 +160,55 @@ async def test_what_the_server_says_went_wrong_stands_in_the_row() -> None:
     assert report.summary.errors == 1 and not report.ok
 
 
-async def test_after_a_lost_connection_the_next_file_has_a_new_one() -> None:
-    gateway = FakeGateway([Script(then="hang_up")])
+async def test_after_a_connection_lost_for_good_the_next_file_has_a_new_one() -> None:
+    gateway = FakeGateway([Script(then="hang_up", hang_up_code=4409)])
     report = await run(gateway, clip(voice(0.4), name="a"), clip(room(0.1), name="b", silent=True, reference=None))
     assert [(file.file, file.error) for file in report.files] == [
-        ("a", "the server closed the connection (1011: scripted)"),
+        ("a", "the server closed the connection (4409: scripted)"),
         ("b", None),
     ]
     assert gateway.sockets == 2
+
+
+async def test_lost_connections_are_counted_and_cost_no_answer() -> None:
+    spoken = clip(voice(0.6), room(0.1))
+    gateway = FakeGateway([Script(tone_seconds=0.5, between_seconds=0.05)])
+    async with gateway.serve(), tcp_proxy(gateway.url) as proxy, asyncio.timeout(60):
+        proxy.cut_after(12_000, "up")
+        speaking = asyncio.create_task(replay([spoken], proxy.url))
+        await proxy.cut_happened(1)
+        proxy.cut_after(8_000, "down")
+        report = await speaking
+    (turn,), (file,) = report.turns, report.files
+    assert (turn.speech_start_s, turn.speech_end_s, turn.wait_ms, turn.error) == (0.0, 0.6, WAIT_MS, None)
+    assert file.answered and report.ok
+    assert turn.reply_audio_seconds == pytest.approx(1.0)
+    first, second = report.losses
+    assert (first.close_code, first.resumed, first.next_sample_ms) == (1006, True, None)
+    assert second.resumed and second.ready_ms is not None and second.next_sample_ms is not None
+    assert 0 < second.ready_ms <= second.next_sample_ms
+    summary = report.summary
+    assert (summary.connections_lost, summary.connections_resumed, summary.lost_to_ready_ms.count) == (2, 2, 2)
+    assert (summary.lost_to_next_sample_ms.count, summary.silence_ms.count) == (1, 1)
+    assert "2 of 2" in shown(report)
+
+
+async def test_a_session_that_was_lost_is_an_error_of_the_file_and_the_next_is_measured() -> None:
+    gateway = FakeGateway([Script(tone_seconds=2.0), SHORT])
+    clips = [clip(voice(0.4), name="a"), clip(voice(0.4), room(0.2), name="b")]
+    async with gateway.serve(), tcp_proxy(gateway.url) as proxy, asyncio.timeout(60):
+        proxy.cut_after(10_000, "down")
+        speaking = asyncio.create_task(replay(clips, proxy.url))
+        await proxy.cut_happened(1)
+        for session in gateway.sessions.values():
+            await session.end()
+        gateway.sessions.clear()
+        report = await speaking
+    lost, found = report.files
+    assert lost.error is not None and "the session was lost: unknown_session" in lost.error
+    assert found.error is None and found.answered
+    assert [row.speech_end_s for row in report.turns if row.file == "b"] == [0.4]
+    assert [loss.resumed for loss in report.losses] == [False]
 
 
 async def test_nobody_at_the_address_is_an_error_of_every_file() -> None:
@@ -225,6 +276,60 @@ def test_a_turn_taken_up_again_is_measured_by_its_last_answer() -> None:
     assert (log.turns[1].first_audio_at, log.turns[1].audio_samples, log.turns[1].end_sample) == (5.5, 20, 5)
 
 
+def test_speech_is_measured_where_it_was_spoken_though_samples_were_lost() -> None:
+    spoken = clip(voice(1.0), room(1.0), voice(1.0))
+    lost = RATE // 2  # of the room between, so that the session counts what follows as half a second earlier
+    timeline = Timeline(
+        first_sample=100,
+        captured_at=lambda sample: sample if sample < 100 + RATE else sample + lost,
+        sent_at=lambda captured: captured / RATE,
+    )
+    log = TurnLog()
+    for turn, began, end in ((1, 0, RATE - 100), (2, 2 * RATE - lost, 3 * RATE - lost)):
+        log.take(Received(protocol.SpeechBegan(turn=turn, sample=100 + began), 0.0))
+        log.take(Received(protocol.TurnEnded(turn=turn, end_sample=100 + end, wait_ms=200, reason="silence"), 9.0))
+    first, second = turn_rows(spoken, 1, log, timeline, OUTPUT_RATE)
+    assert (first.speech_start_s, first.speech_end_s) == (0.0, 1.0)
+    assert (second.speech_start_s, second.speech_end_s, second.cut) == (2.0, 3.0, False)
+    assert second.endpoint_ms == pytest.approx((9.0 - 3.0) * 1000, abs=10)
+
+
+def test_what_a_lost_connection_cost() -> None:
+    def audio(turn: int) -> protocol.SpokenAudio:
+        return protocol.SpokenAudio(turn=turn, reply=1, sentence=0, sequence=0, first_sample=0, samples=10)
+
+    def lost(to_play: float) -> ConnectionLost:
+        return ConnectionLost(close_code=1006, reason="", playing=1, seconds_to_play=to_play)
+
+    def ready(resumed: bool) -> protocol.Ready:
+        return protocol.Ready(
+            session="s", language="ko", input_rate=RATE, output_rate=OUTPUT_RATE, microphone_sample=0, resumed=resumed,
+            resume_seconds=120,
+        )  # fmt: skip
+
+    def done(turn: int) -> protocol.ReplyEnded:
+        return protocol.ReplyEnded(turn=turn, reply=1, reason="completed", source="", audio_samples=10, timings_ms={})
+
+    log = LossLog(7, began=100.0)
+    told: list[tuple[ServerEvent | ConnectionLost, float]] = [
+        (audio(1), 101.0),
+        (lost(0.5), 102.0), (ready(True), 102.25), (audio(1), 103.0), (audio(1), 104.0),
+        (lost(2.0), 105.0), (ready(True), 105.5), (audio(1), 106.0), (done(1), 106.5),
+        (lost(1.0), 107.0), (ready(True), 107.5), (audio(2), 108.0),
+        (lost(1.0), 109.0), (ready(False), 109.5), (audio(2), 110.0),
+        (lost(0.0), 111.0),
+    ]  # fmt: skip
+    for event, at in told:
+        log.take(Received(event, at))
+    assert log.rows == [
+        LossRow(7, 1006, 2.0, True, 250.0, 1000.0, 500.0),
+        LossRow(7, 1006, 5.0, True, 500.0, 1000.0, 0.0),
+        LossRow(7, 1006, 7.0, True, 500.0),
+        LossRow(7, 1006, 9.0, False, 500.0),
+        LossRow(7, 1006, 11.0),
+    ]
+
+
 def test_spreads() -> None:
     assert Spread.of([]) == Spread(None, None, None, 0)
     assert Spread.of([None, 1.0, 2.0, 3.0]) == Spread(2.0, 2.8, 3.0, 3)
@@ -255,7 +360,7 @@ async def test_the_command_writes_json_plot_and_replies(tmp_path: Path) -> None:
     assert code == 0, output
     assert "1 of 1" in output and "정말 그래요." in output
     written = json.loads((tmp_path / "out" / "r.json").read_text())
-    assert set(written) == {"turns", "files", "summary"}
+    assert set(written) == {"turns", "files", "losses", "summary"}
     assert KEYS <= set(written["turns"][0])
     assert {"file", "transcript", "reference", "cer"} <= set(written["files"][0])
     assert written["summary"]["reply_latency_ms"]["count"] == 1
@@ -276,7 +381,5 @@ async def test_the_commands_exit_code_tells_of_silence_and_of_mistakes(tmp_path:
 
 
 def test_markup_in_what_was_heard_is_text() -> None:
-    console = Console(width=120, record=True, file=io.StringIO())
     report = asyncio.run(run(FakeGateway([Script(transcript="[red]빨강[/blue]", tone_seconds=0.05)]), clip(voice(0.4))))
-    show(report, console)
-    assert "[red]빨강[/blue]" in console.export_text()
+    assert "[red]빨강[/blue]" in shown(report)
