@@ -26,6 +26,7 @@ import numpy as np
 import webrtcvad
 
 from streaming.audio import BYTES_PER_SAMPLE, FRAME_BYTES, FRAME_SAMPLES, MICROPHONE_RATE, Floats, Pcm, sample_count
+from streaming.onnx import hush
 
 WINDOW_SAMPLES = 512
 CONTEXT_SAMPLES = 64
@@ -73,6 +74,7 @@ class SileroModel:
     """Silero's ONNX on one thread of the CPU; it holds no microphone's state, and one thread at a time may use it."""
 
     def __init__(self, path: Path) -> None:
+        hush()
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -28,6 +28,7 @@ from gpu_node.korean_ipa import ipa
 from gpu_node.phrase_audio import finished
 from gpu_node.weights import Weights
 from streaming.messages import Language
+from streaming.onnx import hush
 
 SAMPLE_RATE = 24_000
 MODEL_LIMIT = 510
@@ -170,6 +171,7 @@ def _cut(phonemes: str) -> list[str]:
 
 
 def _session(folder: Path, threads: int) -> Any:
+    hush()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -20,6 +20,7 @@ from gpu_node.errors import EngineError, UnsupportedLanguage, WeightsMissing
 from gpu_node.phrase_audio import PAUSE_SECONDS, finished
 from gpu_node.weights import Weights
 from streaming.messages import Language
+from streaming.onnx import hush
 
 if TYPE_CHECKING:
     from piper import PiperVoice
@@ -73,6 +74,7 @@ class Piper:
 
 def _load(folder: Any, threads: int) -> PiperVoice:
     """The voice over a session of our own: Piper's would take every core there is."""
+    hush()
     import onnxruntime
     from piper import PiperConfig, PiperVoice
 

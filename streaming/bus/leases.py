@@ -129,7 +129,7 @@ class ClaimedTurn:
     async def renew(self) -> None:
         """Start the lease anew. Raises Fenced where the turn is no longer ours, BusUnavailable where nobody knows."""
         asked_at = asyncio.get_running_loop().time()
-        if not await self._leases.renew(self.offer_id):
+        if self._is_superseded or not await self._leases.renew(self.offer_id):
             self._unhold()  # What is another's is no sign that our engine is stuck.
             raise Fenced(f"{self.up_key}: lease {self.lease} belongs to us no more")
         self.renewed_at = max(self.renewed_at, asked_at)
@@ -150,7 +150,7 @@ class ClaimedTurn:
         for Redis, which may be away."""
         if self._leave():
             self.down.close()
-            self._server.promise(self._leases.put_back(self.offer_id, self.delivery), f"abandon {self.up_key}")
+            self._server.promise(self._put_back(), f"abandon {self.up_key}")
 
     def hand_back_soon(self) -> None:
         """`hand_back`, with nobody waiting for it."""
@@ -167,6 +167,11 @@ class ClaimedTurn:
             self._server.unfollow(self.up_key)
         return True
 
+    @property
+    def _is_superseded(self) -> bool:
+        """This process lost the turn and was given it again: the entry in the group belongs to the later claim."""
+        return self._leases.held.get(self.offer_id, self) is not self
+
     def _unhold(self) -> None:
         if self._leases.held.get(self.offer_id) is self:
             del self._leases.held[self.offer_id]
@@ -174,11 +179,16 @@ class ClaimedTurn:
 
     async def _finish(self) -> None:
         await self._flush()
-        await self._leases.drop(self.offer_id)
+        if not self._is_superseded:
+            await self._leases.drop(self.offer_id)
 
     async def _give_away(self) -> None:
         await self._flush()
-        await self._leases.put_back(self.offer_id, self.delivery)
+        await self._put_back()
+
+    async def _put_back(self) -> None:
+        if not self._is_superseded:
+            await self._leases.put_back(self.offer_id, self.delivery)
 
     async def _flush(self) -> None:
         try:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from silvertalk.errors import ClientTooSlow
-from silvertalk.outbox import MAX_WAITING_ITEMS, Outbox
+from silvertalk.outbox import MAX_WAITING_ITEMS, Arrival, Outbox
 from streaming.bus import Bus, Journal
 from streaming.errors import Fenced
 from streaming.messages import Closed, Message, Released, SessionOpened, Told
@@ -64,13 +64,24 @@ class Line:
         self.lost: list[Exception] = []
         self.outbox = Outbox(
             journal,
-            phone,
             send_seconds=send_seconds,
             limit_bytes=limit_bytes,
-            on_socket_lost=self.lost.append,
+            on_socket_lost=lambda _, error: self.lost.append(error),
             own_again=self._own_again,
         )
         self.running = asyncio.create_task(self.outbox.run(), name="outbox")
+
+    async def arrive(self, phone: Phone, *first: tuple[str, bytes]) -> None:
+        """A client comes, is told `first`, and everything from then on."""
+        welcomed = asyncio.Event()
+
+        async def tell_first() -> AsyncIterator[tuple[str, bytes]]:
+            for each in first:
+                yield each
+
+        self.outbox.attach(Arrival(phone, tell_first, welcomed.set))
+        async with asyncio.timeout(10):
+            await welcomed.wait()
 
     async def _own_again(self) -> tuple[Journal, Message]:
         self.journal = await Journal.own(self.bus, SESSION, gateway="test", above=self.journal.epoch)
@@ -93,6 +104,7 @@ async def lines(valkey: Valkey, *, send_seconds: float = 10, limit_bytes: int = 
     async with Bus.open([valkey.url], name="test") as bus:
         journal = await Journal.own(bus, SESSION, gateway="test")
         line = Line(bus, journal, Phone(), send_seconds=send_seconds, limit_bytes=limit_bytes)
+        await line.arrive(line.phone)
         yield line
         line.running.cancel()
         await asyncio.wait([line.running])
@@ -244,3 +256,67 @@ async def test_a_journal_that_redis_lost_is_begun_anew_and_nobody_misses_an_even
     numbers = [(event["epoch"], event["event"]) for event in events]
     assert numbers == sorted(numbers) and numbers[0][0] < numbers[1][0] == numbers[2][0]
     assert [type(message) for message in journaled] == [SessionOpened, Told, Told]
+
+
+async def test_what_was_made_while_nobody_was_there_counts_as_sent_to_whoever_comes_back(valkey: Valkey) -> None:
+    sent: list[str] = []
+    again = Phone()
+    async with lines(valkey) as line:
+        line.outbox.detach(line.phone)
+        line.outbox.tell(ReceivedSamples(samples=1), journaled=False)
+        line.outbox.release(text(1), Released(turn=1, entry="1-1"), turn=1, after=lambda: sent.append("text"))
+        line.outbox.record(Closed(record=record(1)), after=lambda: sent.append("closed"))
+        while "closed" not in sent:  # noqa: ASYNC110 - a list sets no event
+            await asyncio.sleep(0.01)
+        assert sent == ["closed"]
+        await line.arrive(again, ("what it missed", b"and its sound"))
+        assert sent == ["closed", "text"]
+        line.outbox.tell(final(2))
+        await line.emptied()
+    assert line.phone.taken == []
+    assert again.taken[:2] == ["what it missed", b"and its sound"] and len(again.taken) == 3
+
+
+async def test_what_a_barge_in_took_back_never_counts_as_sent(valkey: Valkey) -> None:
+    sent: list[str] = []
+    async with lines(valkey) as line:
+        line.outbox.detach(line.phone)
+        line.outbox.release(text(1), Released(turn=1, entry="1-1"), turn=1, after=lambda: sent.append("text"))
+        line.outbox.record(Closed(record=record(1)), after=lambda: sent.append("closed"))
+        while "closed" not in sent:  # noqa: ASYNC110 - a list sets no event
+            await asyncio.sleep(0.01)
+        line.outbox.drop_reply(1)
+        await line.arrive(Phone())
+        await line.emptied()
+    assert sent == ["closed"]
+
+
+async def test_a_newer_client_takes_the_place_of_one_that_takes_nothing(valkey: Valkey) -> None:
+    newer = Phone()
+    async with lines(valkey, send_seconds=0.5) as line:
+        line.phone.taking.clear()
+        line.outbox.tell(final(1))
+        while not line.outbox._in_hand:  # noqa: ASYNC110 - the very tick after it took it
+            await asyncio.sleep(0)
+        await line.arrive(newer)
+        line.outbox.tell(final(2))
+        await line.emptied()
+    assert [json.loads(item)["turn"] for item in newer.taken] == [2]
+    assert not line.lost, "the old one's silence is nothing to the new one"
+
+
+async def test_a_client_that_is_gone_before_it_was_told_all_may_come_again(valkey: Valkey) -> None:
+    gone, again = Phone(), Phone()
+    gone.gone = True
+    async with lines(valkey) as line:
+        line.outbox.attach(Arrival(gone, _one_thing, nothing))
+        while not line.lost:  # noqa: ASYNC110 - a list sets no event
+            await asyncio.sleep(0.01)
+        await line.arrive(again)
+        line.outbox.tell(final(1))
+        await line.emptied()
+    assert again.kinds() == ["transcript.final"]
+
+
+async def _one_thing() -> AsyncIterator[tuple[str, bytes]]:
+    yield "something", b""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streaming.bus import Bus, ClaimedTurn, names
+from streaming.bus import Bus, ClaimedTurn, OpenTurn, names
 from streaming.errors import BusError, Fenced
 from tests.redis_proxy import RedisProxy, redis_proxy
 from tests.streaming.bus.parts import QUICK, Receiver, a_session, batch, claim, claimed_by, open_turn, until
@@ -341,6 +341,22 @@ async def test_what_another_holds_cannot_be_handed_back(
     assert pending(valkey) == [("other-node", 2)]
 
 
+async def test_an_older_claim_of_ones_own_leaves_the_newer_alone(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    """The turn was taken from this process, and given to it again before it noticed."""
+    for let_go in ("hand_back", "release", "abandon"):
+        turn = await open_turn(gateway, Receiver(), a_session())
+        older = await claim(node)
+        deaths(valkey, turn, 1)
+        assert await turn.hint_reclaim()
+        newer = await claim(node)
+        with pytest.raises(Fenced):
+            await older.renew()
+        await getattr(older, let_go)()
+        await newer.renew()
+        assert pending(valkey) == [("node", 2)]
+        await newer.release()
+
+
 async def test_release_deletes_the_offer(valkey: Valkey, gateway: Bus, node: Bus) -> None:
     await open_turn(gateway, Receiver(), a_session())
     claimed = await claim(node)
@@ -373,6 +389,88 @@ async def test_cancelled_deeds_are_done_or_not_begun(
         await claimed.renew()
         assert pending(valkey) == [("node", 1)]
     assert len(valkey.client.client_list()) == clients
+
+
+# --- a turn with which nodes have died ------------------------------------------------------------------------------
+
+
+def deaths(valkey: Valkey, turn: OpenTurn, count: int, *, idle_ms: int = QUICK.lease_ms + 100) -> None:
+    """So many nodes have died with the turn, the last of them so long ago."""
+    offer_ids: list[Any] = [turn.offer_id]
+    valkey.client.xreadgroup(names.NODES, "dead.0", {names.OFFERS: ">"})
+    valkey.client.xclaim(names.OFFERS, names.NODES, "dead.0", 0, offer_ids, idle=idle_ms, retrycount=count, justid=True)
+
+
+async def founded(node: Bus, valkey: Valkey) -> None:
+    """The node's group is there."""
+    waiting = asyncio.create_task(node.claims.next(1))
+    await until(lambda: valkey.blocked_reads() == 1)
+    node.claims.wake()
+    await waiting
+
+
+async def test_the_last_delivery_is_left_to_a_node_that_is_alone(
+    valkey: Valkey, gateway: Bus, node: Bus, other_node: Bus
+) -> None:
+    await founded(node, valkey)
+    turn = await open_turn(gateway, Receiver(), a_session())
+    deaths(valkey, turn, 2)
+    busy = asyncio.create_task(node.claims.next(2, alone=False))
+    await until(lambda: valkey.blocked_reads() == 2)
+    assert await turn.hint_reclaim()
+    await until(lambda: valkey.length(names.OFFERS) == 1)  # The busy one has heard the hint, and lets it be.
+    assert pending(valkey) == [("dead", 2)]
+    alone = asyncio.create_task(other_node.claims.next(2))
+    [claimed] = await alone
+    assert (claimed.delivery, claimed.is_suspect, claimed.is_hopeless) == (3, True, False)
+    assert not busy.done()
+    busy.cancel()
+    await asyncio.wait({busy})
+
+
+async def test_a_busy_node_takes_the_last_delivery_that_nobody_else_takes(valkey: Valkey, gateway: Bus) -> None:
+    async with Bus.open([valkey.url], name="node", limits=replace(QUICK, suspect_wait_ms=200)) as node:
+        await founded(node, valkey)
+        turn = await open_turn(gateway, Receiver(), a_session())
+        deaths(valkey, turn, 2)
+        busy = asyncio.create_task(node.claims.next(2, alone=False))
+        await until(lambda: valkey.blocked_reads() == 2)
+        assert await turn.hint_reclaim()
+        await until(lambda: valkey.length(names.OFFERS) == 1)
+        assert pending(valkey) == [("dead", 2)]
+        await asyncio.sleep(0.2)
+        assert await turn.hint_reclaim()
+        [claimed] = await busy
+        assert claimed.is_suspect
+
+
+async def test_the_last_delivery_comes_by_itself(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    await founded(node, valkey)
+    turns = [await open_turn(gateway, Receiver(), a_session()) for _ in range(3)]
+    for turn in turns:
+        deaths(valkey, turn, 2)
+    assert await turns[0].hint_reclaim()
+    [claimed] = await node.claims.next(3)
+    assert claimed.is_suspect
+    assert sorted(pending(valkey)) == [("dead", 2)] * 2 + [("node", 3)]
+
+
+async def test_handing_back_the_last_delivery_does_not_use_it_up(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    await founded(node, valkey)
+    turn = await open_turn(gateway, Receiver(), a_session())
+    deaths(valkey, turn, 2)
+    assert await turn.hint_reclaim()
+    await (await claim(node)).hand_back()
+    assert (await claim(node)).delivery == 3
+
+
+async def test_what_killed_every_node_it_may_have_is_hopeless(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    await founded(node, valkey)
+    turn = await open_turn(gateway, Receiver(), a_session())
+    deaths(valkey, turn, 3)
+    assert await turn.hint_reclaim()
+    [claimed] = await node.claims.next(2, alone=False)
+    assert (claimed.delivery, claimed.is_suspect, claimed.is_hopeless) == (4, False, True)
 
 
 # --- servers that come and go ----------------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ class Gateway:
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
         self.replaced: list[str] = []
+        self.moved: list[str] = []
         self.revoked: list[str] = []
         bus.on_replaced = self.replaced.append
+        bus.on_moved = self.moved.append
         bus.on_revoked = self.revoked.append
 
 
@@ -44,6 +46,18 @@ async def test_a_newer_session_replaces_the_older(valkey: Valkey) -> None:
         await until(lambda: two.replaced)
         assert two.replaced == [newer] and one.replaced == [older]
         assert valkey.ttl_ms(names.CONTROL) > 0
+
+
+async def test_a_session_that_another_gateway_has_now_has_moved(valkey: Valkey) -> None:
+    async with gateways(valkey, 2) as (one, two):
+        session = a_session()
+        await one.bus.announce_session("u", session, "g0")
+        await two.bus.announce_session("u", session, "g1")
+        await until(lambda: one.moved)
+        await one.bus.announce_session("u", session, "g0")
+        await until(lambda: two.moved)
+        assert one.moved == two.moved == [session]
+        assert not one.replaced and not two.replaced
 
 
 async def test_of_sessions_announced_at_once_one_lives(valkey: Valkey) -> None:

@@ -11,7 +11,7 @@ from streaming.bus import Bus, ClaimedTurn, names
 from streaming.errors import BusFull, BusUnavailable, Fenced, StreamGone
 from streaming.messages import AudioBatch, CloseTurn, TurnOpened
 from tests.redis_proxy import RedisProxy
-from tests.streaming.bus.parts import QUICK, Receiver, a_session, batch, claim, open_turn, until
+from tests.streaming.bus.parts import QUICK, Receiver, a_session, batch, claim, claimed_by, open_turn, opened, until
 from tests.valkey import Valkey
 
 
@@ -362,3 +362,75 @@ async def test_a_flush_is_noticed_by_writing(valkey: Valkey, gateway: Bus) -> No
     await until(lambda: receiver.losses)
     assert [type(loss) for loss in receiver.losses] == [StreamGone]
     assert valkey.client.dbsize() == 0
+
+
+# --- adopting --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_later_owner_goes_on_with_the_turn(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    session = a_session()
+    first = await open_turn(gateway, Receiver(), session, epoch=5)
+    for number in range(3):
+        await first.up.append(batch(number))
+    claimed = await claim(node)
+    heard = Receiver()
+    claimed.follow(heard.deliver, heard.lose)
+    adopted, sent_up = await node.turns(session).adopt(1, epoch=6)
+    assert adopted.opened == opened(session) and sent_up == [batch(number) for number in range(3)]
+    with pytest.raises(Fenced):
+        await first.up.append(batch(3))
+
+    receiver = Receiver()
+    adopted.hear(receiver.deliver, receiver.lose)
+    await claimed.down.append(claimed_by("again"))
+    await until(lambda: len(receiver.entries) == 2)
+    assert receiver.messages == [claimed_by("node"), claimed_by("again")], "from the beginning"
+    await adopted.up.append(batch(3))
+    await until(lambda: len(heard.entries) == 5)
+    assert heard.messages[-1] == batch(3), "its node notices nothing"
+    assert not await adopted.unclaimed()
+    await adopted.close("answered")
+    assert offers(valkey) == 0
+
+
+async def test_a_later_owner_lets_no_earlier_one_in(gateway: Bus) -> None:
+    session = a_session()
+    turns = gateway.turns(session)
+    await open_turn(gateway, Receiver(), session, epoch=5)
+    await turns.adopt(1, epoch=7)
+    with pytest.raises(Fenced):
+        await turns.adopt(1, epoch=6)
+    await turns.adopt(1, epoch=8)
+
+
+async def test_what_is_not_there_cannot_be_adopted(valkey: Valkey, gateway: Bus) -> None:
+    session = a_session()
+    with pytest.raises(StreamGone):
+        await gateway.turns(session).adopt(1, epoch=2)
+    assert not valkey.client.exists(names.up(session, 1)), "and is not made by trying"
+
+
+async def test_a_lost_reply_to_adopting_is_found_out(proxy: RedisProxy, gateway: Bus) -> None:
+    session = a_session()
+    await open_turn(gateway, Receiver(), session, epoch=5)
+    async with Bus.open([proxy.url], name="later", limits=QUICK) as later:
+        await later.ping()
+        proxy.lose_replies_after(b"NOMKSTREAM")
+        adopting = asyncio.create_task(later.turns(session).adopt(1, epoch=6))
+        await until(lambda: proxy.losing)
+        proxy.cut()
+        adopted, sent_up = await adopting
+        assert sent_up == []
+        assert await adopted.up.append(batch(1)) == "6-2"
+
+
+async def test_who_lets_go_writes_nothing_and_hears_nothing(valkey: Valkey, gateway: Bus, node: Bus) -> None:
+    receiver = Receiver()
+    turn = await open_turn(gateway, receiver, a_session())
+    claimed = await claim(node)
+    await until(lambda: receiver.entries)
+    turn.let_go()
+    await claimed.down.append(claimed_by("again"))
+    await turn.close("ended")
+    assert offers(valkey) == 1, "the turn is left as it is"
+    assert len(receiver.entries) == 1 and not receiver.losses

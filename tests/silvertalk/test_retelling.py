@@ -1,0 +1,221 @@
+"""What a client missed is told again from the journal: all of it, nothing twice, nothing that was taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from silvertalk.recollection import Recollection, finished
+from silvertalk.retelling import Retold, retell
+from streaming.bus import Bus
+from streaming.messages import (
+    Closed,
+    Committed,
+    Interrupted,
+    JournalRecord,
+    Released,
+    ReplyAudio,
+    ReplyText,
+    SessionEnded,
+    SessionOpened,
+    Told,
+    TurnOpened,
+)
+from streaming.protocol import (
+    Event,
+    FinalTranscript,
+    Playhead,
+    ReplyEnded,
+    Resume,
+    SpeechBegan,
+    TurnEnded,
+    decode_audio,
+    decode_event,
+    encode_event,
+)
+from tests.silvertalk.records import record
+from tests.valkey import Valkey
+
+SESSION = "0123456789abcdef" * 2
+PIECE = 2400
+OPENED = SessionOpened(user="somebody", language="ko", reply_rate=24_000)
+
+
+def told(event: Event) -> Told:
+    return Told(event=encode_event(event))
+
+
+def final(turn: int) -> Told:
+    return told(FinalTranscript(turn=turn, text=f"말 {turn}", language="ko", rejected="", confidence=-0.1))
+
+
+def ended(turn: int) -> Told:
+    return told(TurnEnded(turn=turn, end_sample=turn * 16_000, wait_ms=700, reason="silence"))
+
+
+def done(turn: int) -> Told:
+    reply = ReplyEnded(turn=turn, reply=1, reason="completed", source="s", audio_samples=4 * PIECE, timings_ms={})
+    return told(reply)
+
+
+@pytest.fixture
+async def bus(valkey: Valkey) -> AsyncIterator[Bus]:
+    async with Bus.open([valkey.url], name="test") as opened:
+        yield opened
+
+
+async def reply(bus: Bus, turn: int) -> list[str]:
+    """A turn whose down stream holds two sentences of two pieces each; the entries' ids, in order."""
+    opened = TurnOpened(session=SESSION, turn=turn, language="ko", reply_rate=24_000)
+    await bus.turns(SESSION).open(opened, epoch=1, deliver=lambda _: None)
+    [claimed] = await bus.claims.next(1)
+    ids = []
+    for sentence in range(2):
+        text = ReplyText(attempt=1, reply=1, sentence=sentence, text=f"문장 {sentence}.", source="s")
+        ids.append(await claimed.down.append(text))
+        for _ in range(2):
+            pcm = bytes([sentence, turn]) * PIECE
+            audio = ReplyAudio(attempt=1, reply=1, sentence=sentence, first_sample=0, pcm=pcm)
+            ids.append(await claimed.down.append(audio))
+    await claimed.release()
+    return ids
+
+
+def numbered(records: list[JournalRecord], epoch: int = 7, first: int = 1) -> list[tuple[str, JournalRecord]]:
+    """Journal entries; an event carries its number as it was told."""
+    entries: list[tuple[str, JournalRecord]] = []
+    for number, message in enumerate(records, start=first):
+        if isinstance(message, Told):
+            event = msgspec.structs.replace(decode_event(message.event), epoch=epoch, event=number)
+            message = Told(event=encode_event(event))
+        entries.append((f"{epoch}-{number}", message))
+    return entries
+
+
+def resume(last_event: int, *, epoch: int = 7, turn: int = 0, played: int = 0) -> Resume:
+    return Resume(
+        session=SESSION,
+        epoch=epoch,
+        last_event=last_event,
+        microphone_sample=0,
+        playhead=Playhead(turn=turn, samples=played) if turn else None,
+    )
+
+
+async def retold(bus: Bus, entries: list[tuple[str, JournalRecord]], at: Resume) -> list[Retold]:
+    return [each async for each in retell(entries, at, bus.turns(SESSION))]
+
+
+def kinds(found: list[Retold]) -> list[tuple[str, int]]:
+    return [(event["type"], event["event"]) for event in (json.loads(each.text) for each in found)]
+
+
+async def test_a_reply_is_told_again_as_it_was_told_first(bus: Bus) -> None:
+    released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
+    entries = numbered([OPENED, ended(1), final(1), *released, done(1)])
+    found = await retold(bus, entries, resume(1))
+    text, audio = "reply.text", "reply.audio"
+    assert kinds(found) == [
+        *(("turn.ended", 2), ("transcript.final", 3)),
+        *((text, 4), (audio, 5), (audio, 6), (text, 7), (audio, 8), (audio, 9)),
+        ("reply.done", 10),
+    ]
+    sounds = [decode_audio(each.audio) for each in found if each.audio]
+    assert [header for header, _ in sounds] == [(1, place, place * PIECE) for place in range(4)]
+    assert [pcm[0] for _, pcm in sounds] == [0, 0, 1, 1]
+    said = [json.loads(each.text) for each in found if "reply.text" in each.text]
+    assert [(each["sentence"], each["text"]) for each in said] == [(0, "문장 0."), (1, "문장 1.")]
+
+
+async def test_what_was_sent_and_not_played_is_told_again_and_no_text_twice(bus: Bus) -> None:
+    released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
+    entries = numbered([OPENED, final(1), *released])
+    found = await retold(bus, entries, resume(6, turn=1, played=PIECE + 1))
+    assert kinds(found) == [("reply.audio", 5), ("reply.audio", 7), ("reply.audio", 8)]
+    assert [decode_audio(each.audio)[0].first_sample for each in found] == [PIECE, 2 * PIECE, 3 * PIECE]
+
+
+async def test_what_a_barge_in_took_back_stays_silent(bus: Bus) -> None:
+    released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
+    cut = Interrupted(turn=1, attempt=1, sent_samples=PIECE, reason="speech")
+    found = await retold(bus, numbered([OPENED, *released, cut]), resume(2, turn=1, played=0))
+    assert kinds(found) == [("reply.text", 5), ("flush", 8)]
+    assert not any(each.audio for each in found)
+
+
+async def test_a_commit_is_told_with_what_was_heard(bus: Bus) -> None:
+    entries = numbered([OPENED, Closed(record=record(1, session=SESSION)), Committed(turn=1)])
+    [committed] = await retold(bus, entries, resume(2))
+    event = json.loads(committed.text)
+    assert (event["type"], event["turn"], event["heard"]) == ("turn.committed", 1, record(1).heard)
+
+
+async def test_an_older_epochs_events_come_before_those_of_the_newer(bus: Bus) -> None:
+    entries = [*numbered([OPENED, final(1)], epoch=6), *numbered([OPENED, final(2)], epoch=7, first=3)]
+    assert kinds(await retold(bus, entries, resume(1, epoch=6))) == [("transcript.final", 2), ("transcript.final", 4)]
+    assert kinds(await retold(bus, entries, resume(2, epoch=6))) == [("transcript.final", 4)]
+    assert kinds(await retold(bus, entries, resume(3, epoch=7))) == [("transcript.final", 4)]
+
+
+async def test_a_reply_whose_stream_has_expired_is_passed_over(bus: Bus, valkey: Valkey) -> None:
+    released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
+    valkey.flush()
+    assert kinds(await retold(bus, numbered([OPENED, *released, done(1)]), resume(1))) == [("reply.done", 8)]
+
+
+@pytest.mark.parametrize("last", range(13))
+async def test_whoever_was_cut_off_anywhere_gets_exactly_the_rest(bus: Bus, last: int) -> None:
+    """Wherever the connection was lost, what was told before and what is told again make the whole."""
+    entries = numbered([OPENED, *(final(turn) for turn in range(1, 12))])
+    found = await retold(bus, entries, resume(last))
+    assert [number for _, number in kinds(found)] == list(range(max(2, last + 1), 13))
+
+
+# --- recollection ----------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_tells_whose_the_session_is_and_how_far_it_was_heard() -> None:
+    entries = numbered(
+        [
+            OPENED,
+            told(SpeechBegan(turn=1, sample=3_000)),
+            ended(1),
+            final(1),
+            Closed(record=record(1)),
+            Committed(turn=1),
+            told(SpeechBegan(turn=2, sample=50_000)),
+            Closed(record=record(3)),
+        ]
+    )
+    recalled = Recollection.of(entries)
+    assert (recalled.user, recalled.language, recalled.last_turn) == ("somebody", "ko", 3)
+    assert recalled.heard_to == 50_000 and recalled.last_position == (7, 8) and not recalled.ended
+    assert [turn.number for turn in recalled.unclosed()] == [2]
+    assert [kept.turn for kept in recalled.uncommitted()] == [3]
+    assert [kept.turn for kept in recalled.records()] == [1, 3]
+    assert Recollection.of([*entries, ("7-9", SessionEnded(reason="bye"))]).ended
+
+
+def test_the_microphone_was_heard_to_the_end_of_the_wait() -> None:
+    assert Recollection.of(numbered([OPENED, ended(1)])).heard_to == 16_000 + 700 * 16
+
+
+def test_who_goes_on_after_an_endpoint_has_no_final_transcript_yet() -> None:
+    [turn] = Recollection.of(numbered([OPENED, ended(1), final(1), ended(1)])).unclosed()
+    assert turn.final is None and turn.ended is not None
+
+
+async def test_the_record_its_gateway_did_not_live_to_write(bus: Bus) -> None:
+    released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
+    recalled = Recollection.of(numbered([OPENED, final(1), *released, told(SpeechBegan(turn=2, sample=1))]))
+    turns = bus.turns(SESSION)
+    first, second = recalled.unclosed()
+    everything = await finished(turns, SESSION, recalled, first)
+    half = await finished(turns, SESSION, recalled, first, played=2 * PIECE)
+    assert everything is not None and half is not None
+    assert (everything.transcript, everything.heard) == ("말 1", "문장 0. 문장 1.")
+    assert half.heard == "문장 0." and half.reply == "문장 0. 문장 1." and half.interrupted
+    assert await finished(turns, SESSION, recalled, second) is None, "nothing was understood or told of it"
