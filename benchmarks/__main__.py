@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALWAYS = ("benchmarks.bus", "benchmarks.microphones")
+ALWAYS = ("benchmarks.bus", "benchmarks.commands", "benchmarks.microphones", "benchmarks.failover")
 WITH_RECORDINGS = ("benchmarks.vad", "benchmarks.transcription", "benchmarks.tts_round_trip", "benchmarks.talking")
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "audio"
 

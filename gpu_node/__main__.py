@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Sequence
 
+import msgspec
 import uvloop
 
 from gpu_node.engines.catalogue import build_engines
 from gpu_node.errors import NodeError
+from gpu_node.explaining import explain
+from gpu_node.profiles import PROFILES, profile_name
 from gpu_node.settings import NodeSettings
 from gpu_node.threads import EngineQueue
 from gpu_node.worker import Worker
@@ -53,9 +59,34 @@ async def serve(settings: NodeSettings) -> None:
             await engines.llm.aclose()
 
 
-def main() -> int:
+def options() -> argparse.ArgumentParser:
+    """The command line; everything else is a setting, since a node is started by machines."""
+    profiles = "\n".join(f"  {name:5} {profile.about}" for name, profile in PROFILES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m gpu_node",
+        description="One node of SilverTalk: hears, answers and speaks for the gateways of its bus until SIGTERM.",
+        epilog=f"profiles:\n{profiles}\n\nSettings come from the environment and win over a profile's: see the README.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--profile",
+        type=profile_name,
+        choices=list(PROFILES),
+        help="defaults that suit this machine (NODE_PROFILE otherwise)",
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="print what would run here as JSON, load nothing, and end"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    chosen = options().parse_args(arguments)
     try:
-        settings = NodeSettings.read()
+        settings = NodeSettings.read(chosen.profile)
+        if chosen.explain:
+            print(msgspec.json.encode(explain(settings, os.environ)).decode())
+            return 0
         configure(level=settings.log_level, json=settings.deployment_mode == "cloud")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gpu_node.engines.specification import parse_engines, parse_voices
 from gpu_node.errors import BadSettings
+from gpu_node.profiles import DEFAULT_PROFILE, PROFILES, ProfileDefaults, profile_name
 
 Mode = Literal["embedded", "local", "cloud"]
 TextList = Annotated[tuple[str, ...], NoDecode]
@@ -56,6 +57,9 @@ class NodeSettings(BaseSettings):
     )
 
     # where it stands
+    node_profile: str = Field(
+        default=DEFAULT_PROFILE, description="`cpu` or `gpu`: defaults that suit such a machine; what is set wins"
+    )
     deployment_mode: Mode = Field(default="embedded", description="`embedded`, `local` or `cloud`")
     node_name: str = Field(default_factory=_node_name, description="name on the bus; host and process id by default")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -110,6 +114,18 @@ class NodeSettings(BaseSettings):
     tts_voice: str = Field(
         default="", max_length=200, description="voice where the person chose none; empty: the engine's"
     )
+    tts_device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where XTTS runs; the other voices are made for the CPU"
+    )
+    xtts_model: str = Field(
+        default="xtts-v2", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="its folder in `MODELS_ROOT`"
+    )
+    xtts_chunk_tokens: int = Field(
+        default=10, ge=4, le=100, description="audio tokens of a chunk, 46 ms each: the first is what one waits for"
+    )
+    coqui_tos_agreed: bool = Field(
+        default=False, description="`1`: the non-commercial licence of XTTS's weights is agreed to"
+    )
 
     # answering
     gemini_api_key: SecretStr | None = Field(default=None, description="with it the reply is Gemini's")
@@ -144,10 +160,25 @@ class NodeSettings(BaseSettings):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def read(cls) -> Self:
-        """The settings of this process's environment; raises BadSettings, one sentence for each mistake."""
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, then the environment, then the profile that one of them names; no files."""
+        return init_settings, env_settings, ProfileDefaults(settings_cls)
+
+    @classmethod
+    def read(cls, profile: str | None = None) -> Self:
+        """The settings of this process's environment; raises BadSettings, one sentence for each mistake.
+
+        `profile` comes before `NODE_PROFILE`.
+        """
         try:
-            return cls()
+            return cls() if profile is None else cls(node_profile=profile)
         except ValidationError as error:
             sentences = [
                 _sentence(problem["loc"], problem["msg"])
@@ -156,7 +187,7 @@ class NodeSettings(BaseSettings):
             ]
             raise BadSettings(" ".join(sentences)) from None
 
-    @field_validator("deployment_mode", "log_level", "stt_device", "gemini_thinking_level", mode="before")
+    @field_validator("deployment_mode", "log_level", "stt_device", "tts_device", "gemini_thinking_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -165,6 +196,14 @@ class NodeSettings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("node_profile")
+    @classmethod
+    def _known_profile(cls, value: str) -> str:
+        name = profile_name(value)
+        if name not in PROFILES:
+            raise ValueError(f"takes {' or '.join(PROFILES)}")
+        return name
 
     @field_validator("node_name")
     @classmethod

@@ -155,6 +155,11 @@ MODELS: dict[str, Model] = {
             ),
         ),
     ),
+    "xtts-v2": Model(
+        licence="CPML 1.0.0 (Coqui): non-commercial use only, of the weights and of what they speak",
+        needs=("config.json", "model.pth", "vocab.json", "speakers_xtts.pth|voices/*.wav"),
+        mend="put config.json, model.pth, vocab.json and speakers_xtts.pth of XTTS v2 into its folder in MODELS_ROOT",
+    ),
     "smollm2": Model(
         licence="Apache-2.0 (SmolLM2-135M-Instruct, Hugging Face)",
         needs=("*.gguf",),
@@ -180,9 +185,12 @@ class Weights:
         self._cache = cache
         self._offline = offline
 
-    def folder(self, name: str) -> Path:
-        """The complete folder of the model `name`. Raises WeightsMissing, with every place that was tried."""
-        model = MODELS.get(name, Model(licence="as the folder says", needs=()))
+    def folder(self, name: str, *, like: str = "") -> Path:
+        """The complete folder of the model `name`. Raises WeightsMissing, with every place that was tried.
+
+        `like`: the known model whose files an unknown one must have.
+        """
+        model = MODELS.get(name) or MODELS.get(like) or Model(licence="as the folder says", needs=())
         tried = []
         if self._models_root is None:
             tried.append("MODELS_ROOT is not set")

@@ -38,6 +38,7 @@ EARS = {
 VOICES = {
     "kokoro": "gpu_node.engines.kokoro:Kokoro",
     "piper": "gpu_node.engines.piper:Piper",
+    "xtts": "gpu_node.engines.xtts:Xtts",
     "scripted": "gpu_node.engines.scripted:ScriptedTts",
 }
 
@@ -65,7 +66,7 @@ def speech_to_text(settings: NodeSettings, weights: Weights) -> SpeechToText:
     constructor = _load("STT_ENGINE", EARS, spec)
     ear: SpeechToText
     if spec.name == "scripted":
-        ear = _scripted("STT_ENGINE", constructor, spec, "pass_ms", "words_per_second")
+        ear = _scripted("STT_ENGINE", constructor, spec, "pass_ms", "words_per_second", "abort_seconds")
     else:
         _no_parameters("STT_ENGINE", spec)
         ear = constructor(
@@ -99,8 +100,23 @@ def _voice(spec: EngineSpec, settings: NodeSettings, weights: Weights) -> TextTo
         engine = _scripted("TTS_ENGINE", constructor, spec, "rtf", "chunk_ms", "ms_per_character")
     else:
         _no_parameters("TTS_ENGINE", spec)
-        engine = constructor(weights, threads=settings.tts_threads)
+        more = _xtts(settings) if spec.name == "xtts" else {}
+        engine = constructor(weights, threads=settings.tts_threads, **more)
     return HouseVoice(engine, settings.tts_voice) if settings.tts_voice else engine
+
+
+def _xtts(settings: NodeSettings) -> dict[str, Any]:
+    return {
+        "model": settings.xtts_model,
+        "licence_accepted": settings.coqui_tos_agreed,
+        # Also given here, beside the HouseVoice: it must be there, and its latents ready, before anybody is answered.
+        "voice": settings.tts_voice,
+        "cache": settings.cache_dir,
+        "device": settings.tts_device,
+        "chunk_tokens": settings.xtts_chunk_tokens,
+        "stall_seconds": settings.engine_stall_ms / 1000,
+        "log_level": settings.log_level,
+    }
 
 
 def _language_model(spec: EngineSpec, settings: NodeSettings, weights: Weights) -> LanguageModel:

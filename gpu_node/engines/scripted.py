@@ -7,7 +7,9 @@ synchronous ones sleep on the engine's thread, as a model would work there.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import resource
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
@@ -87,7 +89,8 @@ class ScriptedStt:
 
     Deterministic, and a longer audio only adds words, so that hypotheses agree as they grow. It knows no more than the
     audio it is given: an utterance whose beginning was cut away is heard from the first word again. A test that needs
-    more gives `text_of_audio`.
+    more gives `text_of_audio`. From `abort_seconds` of audio on it takes the process down, as a fault in a model's
+    native library would.
     """
 
     def __init__(
@@ -96,20 +99,24 @@ class ScriptedStt:
         *,
         pass_ms: float = 100.0,
         words_per_second: float = 2.5,
+        abort_seconds: float = 0.0,
         text_of_audio: TextOfAudio | None = None,
         name: str = "scripted",
     ) -> None:
-        """`pass_ms`: how long one pass takes, however long the audio."""
+        """`pass_ms`: how long one pass takes, however long the audio. `abort_seconds`: 0 for never."""
         self.name = name
         self._words = tuple(words) if words else None
         self._pass_seconds = pass_ms / 1000
         self._words_per_second = words_per_second
+        self._abort_seconds = abort_seconds
         self._text_of_audio = text_of_audio or self._words_of
 
     def warm_up(self) -> None:
         return
 
     def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
+        if 0 < self._abort_seconds <= len(audio) / STT_RATE:
+            _abort()
         remaining = self._pass_seconds
         while remaining > STEP_MS / 1000:
             time.sleep(STEP_MS / 1000)
@@ -134,6 +141,12 @@ class ScriptedStt:
             Word(words[place % len(words)], place * length, (place + 1) * length, probability=0.9)
             for place in range(heard)
         ]
+
+
+def _abort() -> None:
+    """End the process as a native library's failed assertion does, but for the memory image."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    os.abort()
 
 
 class ScriptedTts:

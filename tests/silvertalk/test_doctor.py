@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from silvertalk.doctor import doctor_command, examine
+from silvertalk.doctor.finding import Finding
 from silvertalk.doctor.machine import (
     GIB,
     check_cores,
@@ -24,7 +25,8 @@ from silvertalk.doctor.machine import (
     free_bytes,
     memory_bytes,
 )
-from silvertalk.doctor.models import DETECTOR, MODELS, WHISPER, check_gemini, check_model, check_valkey
+from silvertalk.doctor.models import DETECTOR, check_gemini, check_model, check_valkey
+from silvertalk.doctor.node import Model, Plan, ask
 from silvertalk.doctor.python import (
     check_environment,
     check_libraries,
@@ -36,6 +38,7 @@ from silvertalk.doctor.python import (
 )
 from silvertalk.doctor.services import check_bus, check_database, check_gateway, without_secret
 from tests.silvertalk.fake_gateway import FakeGateway
+from tests.valkey import Valkey
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -78,16 +81,16 @@ def test_what_a_mode_needs_is_read_from_the_packages_own_metadata() -> None:
 
 def test_missing_libraries_are_named() -> None:
     needs = ["msgspec>=0.20", "no-such-distribution>=1", "no-such-engine>=1 ; extra == 'node'"]
-    assert check_libraries("cloud", needs[:1]).ok is True
-    gateway, embedded = check_libraries("cloud", needs), check_libraries("embedded", needs)
+    assert check_libraries("a gateway", (), needs[:1]).ok is True
+    gateway, embedded = check_libraries("a gateway", (), needs), check_libraries("a node", {"node"}, needs)
     assert gateway.ok is False and "no-such-distribution" in gateway.sentence
     assert "no-such-engine" not in gateway.sentence and "no-such-engine" in embedded.sentence
-    assert check_libraries("cloud", None).ok is None
+    assert check_libraries("a gateway", (), None).ok is None
 
 
 def test_everything_that_the_project_asks_for_is_found_here() -> None:
     """`make test` runs where the lock file was installed, so that nothing may be missing."""
-    assert check_libraries("cloud", PYPROJECT["dependencies"]).ok is True
+    assert check_libraries("a gateway", (), PYPROJECT["dependencies"]).ok is True
     assert check_native().ok is True
 
 
@@ -99,9 +102,9 @@ def test_a_compiled_library_that_does_not_load_is_named(tmp_path: Path, monkeypa
 
 
 def test_torch_for_nothing_is_worth_a_note() -> None:
-    assert check_torch("embedded", set()) is None
-    assert check_torch("embedded", {"torch", "coqui-tts"}) is None
-    note = check_torch("cloud", {"torch"})
+    assert check_torch(set()) is None
+    assert check_torch({"torch", "coqui-tts"}) is None
+    note = check_torch({"torch"})
     assert note is not None and note.ok is None
     assert installed_of("msgspec", "no-such-distribution") == {"msgspec"}
 
@@ -109,23 +112,46 @@ def test_torch_for_nothing_is_worth_a_note() -> None:
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_models_are_found_in_their_wheels(name: str) -> None:
-    assert check_model(name, MODELS[name], None).ok is True
+def a_model(name: str = "whisper-large-v3-turbo", *wheels: tuple[str, str], hub: str | None = None) -> Model:
+    needs = ("config.json", "model.bin|model.pth")
+    return Model("speech recognition", name, "MIT", needs, wheels, hub, "put it there")
 
 
-def test_the_models_wheels_are_those_that_the_project_asks_for() -> None:
+async def the_plan(**environment: str) -> Plan:
+    plan = await ask(None, {"PATH": os.environ["PATH"], **environment})
+    assert isinstance(plan, Plan), plan
+    return plan
+
+
+async def test_the_models_of_the_embedded_engines_are_found_in_their_wheels() -> None:
+    plan = await the_plan()
+    assert [model.name for model in plan.models] == ["whisper-base", "kokoro", "english-dictionary"]
+    for model in (DETECTOR, *plan.models):
+        assert check_model(model, None, offline=True).ok is True, model.name
     asked = {*wanted(PYPROJECT["dependencies"], ()), *wanted(PYPROJECT["optional-dependencies"]["node"], ())}
-    assert {wheel for _, files in MODELS.values() for wheel in files} <= asked
+    assert {wheel for model in (DETECTOR, *plan.models) for wheel, _ in model.wheels} <= asked
 
 
 def test_a_missing_model_is_named_with_its_wheels(tmp_path: Path) -> None:
-    sources = ("whisper-base", {"no-such-wheel": "a/b.bin", "silero-vad": "silero_vad/data/gone.onnx"})
-    finding = check_model(WHISPER, sources, tmp_path)
+    model = a_model("whisper-base", ("no-such-wheel", "a/b.bin"), ("silero-vad", "silero_vad/data/gone.onnx"))
+    finding = check_model(model, tmp_path, offline=True)
     assert finding.ok is False
     assert "no-such-wheel" in finding.sentence and "silero-vad" in finding.sentence
-    (tmp_path / "whisper-base").mkdir()
-    assert check_model(WHISPER, sources, tmp_path).ok is True
+
+
+def test_a_folder_of_ones_own_is_taken_when_it_is_whole(tmp_path: Path) -> None:
+    model = a_model(hub="someone/some-whisper")
+    nowhere = check_model(model, None, offline=True)
+    assert nowhere.ok is False and "MODELS_ROOT is not set" in nowhere.sentence and "OFFLINE=false" in nowhere.mend
+    assert check_model(model, tmp_path, offline=True).ok is False
+    assert check_model(model, tmp_path, offline=False).ok is None, "the hub has it"
+    folder = tmp_path / model.name
+    folder.mkdir()
+    (folder / "config.json").touch()
+    torn = check_model(model, tmp_path, offline=False)
+    assert torn.ok is False and "model.bin|model.pth" in torn.sentence and "model.bin or model.pth" in torn.mend
+    (folder / "model.pth").touch()
+    assert check_model(model, tmp_path, offline=True).ok is True
 
 
 def test_the_valkey_server_is_found_in_its_wheel() -> None:
@@ -136,6 +162,28 @@ def test_who_writes_the_replies() -> None:
     assert check_gemini("key").ok is True
     assert check_gemini(None).ok is None and check_gemini("").ok is None
     assert "key" not in check_gemini("a-secret-key-of-mine").sentence.replace("GEMINI_API_KEY", "")
+
+
+# --- a node's plan ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_node_is_asked_for_its_plan(tmp_path: Path) -> None:
+    plan = await the_plan(NODE_PROFILE="gpu", NODE_SLOTS="3", MODELS_ROOT=str(tmp_path))
+    assert (plan.profile, plan.slots, plan.models_root) == ("gpu", 3, str(tmp_path))
+    assert plan.cuda == {"ears", "voice"} and "xtts" in plan.voices and not plan.licence_accepted
+    assert {choice.name: choice.source for choice in plan.choices}["NODE_SLOTS"] == "environment"
+
+
+@pytest.mark.parametrize(
+    ("profile", "environment", "word"),
+    [("moon", {}, "moon"), (None, {"NODE_PROFILE": "moon"}, "cpu or gpu"), ("gpu", {"NODE_SLOTS": "0"}, "NODE_SLOTS")],
+)
+async def test_what_keeps_a_node_from_a_plan_is_one_sentence(
+    profile: str | None, environment: dict[str, str], word: str
+) -> None:
+    finding = await ask(profile, {"PATH": os.environ["PATH"], **environment})
+    assert isinstance(finding, Finding) and finding.ok is False
+    assert word in finding.sentence and "\n" not in finding.sentence
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
@@ -287,7 +335,15 @@ def test_addresses_are_shown_without_what_is_secret(url: str, shown: str) -> Non
 
 @pytest.fixture
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DEPLOYMENT_MODE", "DATABASE_URL", "BUS_URLS", "HOST", "MODELS_ROOT", "GEMINI_API_KEY"):
+    for name in (
+        "DEPLOYMENT_MODE",
+        "DATABASE_URL",
+        "BUS_URLS",
+        "HOST",
+        "MODELS_ROOT",
+        "GEMINI_API_KEY",
+        "NODE_PROFILE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("PORT", "0")
@@ -296,18 +352,18 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("clean_environment")
 async def test_a_sound_installation_has_nothing_to_mend() -> None:
-    findings = await examine({})
+    findings, plan = await examine({})
     assert [finding for finding in findings if finding.ok is False] == []
-    assert {DETECTOR, WHISPER, "Redis", "database", "port", "data folder", "libraries"} <= {
-        one.name for one in findings
-    }
+    expected = {"speech recognition (whisper-base)", "voice detection (silero-vad)", "Redis", "database", "port"}
+    assert expected | {"data folder", "libraries"} <= {one.name for one in findings}
+    assert plan is not None and plan.profile == "cpu"
 
 
 @pytest.mark.usefixtures("clean_environment")
 async def test_our_own_gateway_on_the_port_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeGateway().serve() as gateway:
         monkeypatch.setenv("PORT", gateway.url.rpartition(":")[2])
-        findings = {finding.name: finding for finding in await examine({}, gateway.url)}
+        findings = {finding.name: finding for finding in (await examine({}, gateway.url)).findings}
     assert findings["port"].ok is True and findings["gateway"].ok is True
 
 
@@ -320,3 +376,29 @@ def test_the_commands_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "no-port")
     sick = CliRunner().invoke(app, [])
     assert sick.exit_code == 1 and "PORT" in sick.output and "1 thing to mend" in sick.output
+
+
+@pytest.mark.usefixtures("clean_environment")
+def test_a_profile_is_explained_and_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(doctor_command)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("MODELS_ROOT", str(tmp_path))
+    monkeypatch.setenv("NODE_SLOTS", "3")
+    said = CliRunner().invoke(app, ["--profile", "gpu"])
+    for words in ("The profile gpu is for", "STT_COMPUTE_TYPE", "float16", "set in the environment", "cuBLAS"):
+        assert words in said.output
+    assert f"{tmp_path}/xtts-v2 does not exist" in said.output
+    assert said.exit_code == 1, "no model is in MODELS_ROOT"
+
+
+@pytest.mark.usefixtures("clean_environment")
+async def test_a_nodes_own_host_needs_no_settings_of_a_gateway(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"DEPLOYMENT_MODE": "local", "NODE_PROFILE": "cpu", "BUS_URLS": valkey.url}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    findings, plan = await examine({"PATH": os.environ["PATH"], **environment})
+    names = {finding.name for finding in findings}
+    assert plan is not None and {"Redis", "libraries", "speech recognition (whisper-base)"} <= names
+    assert not {"database", "settings", "port"} & names
+    assert [finding for finding in findings if finding.ok is False] == []
