@@ -239,7 +239,7 @@ class Gateway:
     async def on_committed(self, record: TurnRecord) -> None:
         """The committer has written a turn."""
         if (owned := self._sessions.get(record.session)) is not None:
-            owned.session.committed(record)
+            owned.committed(record)
 
     def on_replaced(self, session: str) -> None:
         """Another gateway says that this session's person has a newer one."""

@@ -32,9 +32,9 @@ from silvertalk.settings import Settings
 from silvertalk.turn_life import TurnLife
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Bus, Journal
-from streaming.errors import Fenced
+from streaming.errors import BusError, Fenced
 from streaming.logs import logger
-from streaming.messages import Language, SessionEnded, SessionOpened
+from streaming.messages import Language, SessionEnded, SessionOpened, TurnRecord
 from streaming.protocol import Ready, Resume, Resync, encode_event
 
 log = logger("session")
@@ -44,6 +44,8 @@ MAX_SESSION_SECONDS = 6 * 3600.0
 AHEAD_SECONDS = 4
 """Reply audio that may come at once: nodes speak 3 s ahead of the player. A client that is well never has more
 waiting."""
+TRIM_EVERY_TURNS = 8
+"""The journal keeps as many turns as a reply knows of, and up to so many more: a trimming costs two commands."""
 LAST_EVENTS_SECONDS = 5.0
 """How long the end of a conversation waits for the journal, which may be out of reach."""
 
@@ -211,6 +213,20 @@ class OwnedSession:
         self._journal = await Journal.own(self._parts.bus, self.id, gateway=self._parts.name, above=lost.epoch)
         self._epochs.add(self._journal.epoch)
         return self._journal, self.opened()
+
+    def committed(self, record: TurnRecord) -> None:
+        """The database has a turn: it is told, and from time to time the journal lets go of what nobody needs."""
+        self.session.committed(record)
+        before = self.session.first_remembered_event
+        if record.turn % TRIM_EVERY_TURNS == 0 and before:
+            self.outbox.record(self.opened(), after=lambda: self._trim(before))
+
+    def _trim(self, before: int) -> None:
+        self._spawn(self._let_go_of(before), "trim")
+
+    async def _let_go_of(self, before: int) -> None:
+        with suppress(BusError):  # the next time will do
+            await self._journal.trim(before)
 
     def opened(self) -> SessionOpened:
         """What stands first in each of its journals."""

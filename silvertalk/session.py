@@ -95,8 +95,8 @@ class Session:
         self._floor = Floor.OPEN
         self._turn: Turn | None = None
         self._number = 0
-        # Older turns fall out of the next reply's context; the database keeps them.
-        self._history: deque[Turn | TurnRecord] = deque(maxlen=history_turns)
+        # The turn in hand and those before it. Older ones fall out of the next reply's context; the database keeps them.
+        self._history: deque[Turn | TurnRecord] = deque(maxlen=history_turns + 1)
         # Turns that are not committed yet; a session begins none before its last is closed, so it is the committer's
         # backlog that bounds them.
         self._unsettled: dict[int, Turn] = {}
@@ -116,6 +116,15 @@ class Session:
     @property
     def turns_begun(self) -> int:
         return self._number
+
+    @property
+    def first_remembered_event(self) -> int:
+        """The last event before the oldest turn that a reply still needs to know of; 0 where nobody can say."""
+        oldest = self._history[0] if self._history else None
+        unsettled = min(self._unsettled, default=self._number + 1)
+        if not isinstance(oldest, Turn) or oldest.number >= unsettled:
+            return 0
+        return oldest.first_event
 
     # --- clients come and go -----------------------------------------------------------------------------------------
 
@@ -354,7 +363,14 @@ class Session:
             continuation=continuation,
             context=self._context(),
         )
-        turn = Turn(session=self.id, user=self.user, number=self._number, language=self.language, opened=opened)
+        turn = Turn(
+            session=self.id,
+            user=self.user,
+            number=self._number,
+            language=self.language,
+            opened=opened,
+            first_event=self._outbox.last_event,
+        )
         self._turn = turn
         self._unsettled[self._number] = turn
         self.settled.clear()

@@ -46,6 +46,8 @@ class Turn:
     number: int
     language: Language
     opened: TurnOpened
+    first_event: int = 0
+    """Number of the last event before the turn began; 0 where an earlier gateway began it."""
     started_at: float = field(default_factory=time.time)
     handle: OpenTurn | None = None
     claimed_by: str = ""

@@ -18,6 +18,7 @@ from silvertalk.client import Disconnected, Guest, talk
 from silvertalk.database import Database
 from silvertalk.login import fetch_ticket, log_in_as_guest
 from silvertalk.settings import Settings
+from streaming.bus import names
 from streaming.protocol import (
     FinalTranscript,
     FloorMoved,
@@ -332,6 +333,31 @@ async def test_a_gateway_told_to_stop_sends_its_people_to_another(valkey: Valkey
             await caller.say(silence(300) + vowels(1500))
             await heard_whole(caller, 2)
     assert not caller.all(Resync)
+    once(caller)
+
+
+async def test_a_long_conversation_is_taken_over_from_a_journal_that_forgets(valkey: Valkey, tmp_path: Path) -> None:
+    chosen = gateway_settings(valkey, tmp_path, history_turns=2)
+    llm = AskedLlm(["네."])
+    async with product.gateway(chosen) as first, product.gateway(chosen) as second:
+        async with product.node(valkey.url, llm=llm), tcp_proxy(first.url) as proxy:
+            async with calling(proxy.url, microphone=False, patience_seconds=40) as caller:
+                journal = names.journal(caller.client.session)
+                for turn in range(1, 10):
+                    await caller.client.say_text(f"{turn}번째 이야기예요.")
+                    await caller.wait_for(TurnCommitted, turn=turn)
+                kept = valkey.length(journal)
+                told = len([received for received in caller.events if received.event.event])
+                proxy.lead_to(second.url)
+                proxy.cut()
+                await caller.wait_for(Ready, resumed=True)
+                await caller.client.say_text("열 번째 이야기예요.")
+                await heard_whole(caller, 10)
+    assert 0 < kept < told / 2
+    assert [line.text for line in llm.asked[-1].context.history if line.role == "user"] == [
+        "8번째 이야기예요.",
+        "9번째 이야기예요.",
+    ]
     once(caller)
 
 
