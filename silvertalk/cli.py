@@ -45,19 +45,26 @@ def _run(main: object, settings: Settings) -> None:
             raise typer.Exit(2) from None
 
 
+def _address_of(settings: Settings) -> str:
+    """Where a browser on this machine finds the gateway: a page may use the microphone on the loopback address only."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
 @app.command()
 def up() -> None:
     """Start everything on this machine: Valkey, gateway and one node. Ctrl-C stops them."""
     from silvertalk import supervisor
 
     settings = supervisor.with_port(_settings())
-    address = f"http://{settings.host}:{settings.port}"
+    address = _address_of(settings)
 
     def announce(name: str) -> None:
         if name == "gateway":
-            console.print(f"\n  SilverTalk: [bold green]{address}[/]   복실이가 일어나고 있어요 (the models warm up) …")
+            console.print(f"\n  SilverTalk: [bold green]{address}/demo[/]")
+            console.print("  복실이가 일어나고 있어요 (the models warm up) …")
         elif name == "node":
-            console.print("  [bold]복실이가 듣고 있어요.[/] It listens. In a second terminal:")
+            console.print("  [bold]복실이가 듣고 있어요.[/] It listens: open that page, or in a second terminal:")
             console.print(f"      .venv/bin/silvertalk replay some.wav --url {address}\n  Ctrl-C stops it.\n")
 
     _run(supervisor.up(settings, announce), settings)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from silvertalk import metrics
 from silvertalk.errors import SilverTalkError, TurnLost
+from silvertalk.history import History
 from silvertalk.outbox import Outbox
+from silvertalk.releasing import complete, release, reply_ended
 from silvertalk.turn import Outcome, Turn
 from silvertalk.turn_life import TurnLife
 from streaming.endpointing import EndpointDecision
@@ -29,20 +30,16 @@ from streaming.messages import (
     Committed,
     Interrupted,
     Language,
-    Released,
     ReplyAudio,
-    ReplyContext,
     ReplyDone,
     ReplyText,
     SpeechPaused,
     SpeechResumed,
-    Told,
     TranscriptFinal,
     TranscriptPartial,
     TurnFailed,
     TurnOpened,
     TurnRecord,
-    Utterance,
 )
 from streaming.protocol import (
     FinalTranscript,
@@ -51,11 +48,7 @@ from streaming.protocol import (
     PartialTranscript,
     Playhead,
     Problem,
-    ReplyEnded,
-    ReplyReason,
     SpeechBegan,
-    SpokenAudio,
-    SpokenText,
     TurnCommitted,
     TurnEnded,
     fault,
@@ -88,15 +81,13 @@ class Session:
         self._life = life
         self._reply_rate = reply_rate
         self._max_speech_samples = max_speech_samples
-        self._local_time = local_time
         self.fenced = on_fenced
         self.away = True
         """There is no client at present: what is told is kept for it, and nothing is being played."""
         self._floor = Floor.OPEN
         self._turn: Turn | None = None
         self._number = 0
-        # The turn in hand and those before it. Older ones fall out of the next reply's context; the database keeps them.
-        self._history: deque[Turn | TurnRecord] = deque(maxlen=history_turns + 1)
+        self._history = History(history_turns, language=language, local_time=local_time)
         # Turns that are not committed yet; a session begins none before its last is closed, so it is the committer's
         # backlog that bounds them.
         self._unsettled: dict[int, Turn] = {}
@@ -120,11 +111,8 @@ class Session:
     @property
     def first_remembered_event(self) -> int:
         """The last event before the oldest turn that a reply still needs to know of; 0 where nobody can say."""
-        oldest = self._history[0] if self._history else None
-        unsettled = min(self._unsettled, default=self._number + 1)
-        if not isinstance(oldest, Turn) or oldest.number >= unsettled:
-            return 0
-        return oldest.first_event
+        settled = all(turn.first_event > self._history.first_event for turn in self._unsettled.values())
+        return self._history.first_event if settled else 0
 
     # --- clients come and go -----------------------------------------------------------------------------------------
 
@@ -146,9 +134,9 @@ class Session:
     def take_up(self, records: Sequence[TurnRecord], living: Sequence[Turn], last_turn: int, floor: Floor) -> None:
         """Go on with a session of an earlier gateway's: its closed turns, those that live, and who holds the floor."""
         self._number, self._floor = last_turn, floor
-        self._history.extend(records)
+        self._history.add(records)
         for turn in living:
-            self._history.append(turn)
+            self._history.add([turn])
             self._unsettled[turn.number] = turn
             self.settled.clear()
             if not turn.left_behind:
@@ -309,10 +297,10 @@ class Session:
             return
         if turn.released_samples:
             if turn.awaits_reply:
-                self._complete(turn, "failed")
+                complete(self._outbox, turn, "failed")
             return
         self.tell_problem(error, turn.number)
-        self._outbox.tell(_reply_ended(turn, "failed"))
+        self._outbox.tell(reply_ended(turn, "failed"))
         if self._turn is turn:
             self._move(Move.CANCELLED)
         self._close(turn, "failed")
@@ -350,8 +338,6 @@ class Session:
         return self._turn
 
     def _begin_turn(self, first_sample: int, text: str | None) -> Turn:
-        last = self._history[-1] if self._history else None
-        continuation = isinstance(last, Turn) and last.left_behind
         self._number += 1
         opened = TurnOpened(
             session=self.id,
@@ -360,8 +346,8 @@ class Session:
             reply_rate=self._reply_rate,
             first_sample=first_sample,
             text=text,
-            continuation=continuation,
-            context=self._context(),
+            continuation=self._history.was_left_behind,
+            context=self._history.context_before(None),
         )
         turn = Turn(
             session=self.id,
@@ -374,7 +360,7 @@ class Session:
         self._turn = turn
         self._unsettled[self._number] = turn
         self.settled.clear()
-        self._history.append(turn)
+        self._history.add([turn])
         self._life.open(turn, self)
         return turn
 
@@ -390,7 +376,7 @@ class Session:
         turn.left_behind = True
         self._turn = None
         self._move(Move.CANCELLED)
-        self._outbox.tell(_reply_ended(turn, "cancelled"))
+        self._outbox.tell(reply_ended(turn, "cancelled"))
         if turn.transcript_is_final:
             self._close_unanswered(turn)
 
@@ -398,20 +384,7 @@ class Session:
         self._close(turn, "answered" if turn.transcript else "nothing_heard")
 
     def _ask(self, turn: Turn, end_sample: int) -> None:
-        turn.ask(end_sample, self._context())
-
-    def _context(self, asked: Turn | None = None) -> ReplyContext:
-        """What a node is told of the talk before the turn `asked` (the one in hand where none is named)."""
-        said: list[Utterance] = []
-        for turn in self._history:
-            if turn is (asked or self._turn):
-                break
-            if not turn.transcript:
-                continue
-            said.append(Utterance(role="user", text=turn.transcript))
-            if turn.heard:
-                said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
-        return ReplyContext(language=self.language, history=tuple(said), local_time=self._local_time())
+        turn.ask(end_sample, self._history.context_before(turn))
 
     def _on_claimed(self, turn: Turn, message: Claimed) -> None:
         """A node has the turn. What an older one was told it will read too, and would say all of it again."""
@@ -422,7 +395,7 @@ class Session:
             return
         metrics.REDELIVERED.inc()
         if turn.awaits_reply:
-            turn.ask_again(self._context(turn))
+            turn.ask_again(self._history.context_before(turn))
         else:
             turn.cancel_reply("redelivered")
 
@@ -471,34 +444,7 @@ class Session:
             held, turn.held_texts = turn.held_texts, []
             for held_entry, held_text in held:
                 self._release(turn, held_entry, held_text)
-        if entry in turn.recalled:
-            _recall(turn, message)
-            return
-        record = Released(turn=turn.number, entry=entry)
-        if isinstance(message, ReplyText):
-            sentence = turn.add_sentence(message)
-            text = SpokenText(
-                turn=turn.number,
-                reply=message.reply,
-                sentence=turn.last_sentence,
-                text=message.text,
-                source=message.source,
-            )
-            self._outbox.release(text, record, turn=turn.number, after=lambda: turn.text_was_sent(sentence))
-            return
-        sequence, first_sample = turn.place_audio(message)
-        samples = len(message.pcm) // 2
-        audio = SpokenAudio(
-            turn=turn.number,
-            reply=message.reply,
-            sentence=turn.last_sentence,
-            sequence=sequence,
-            first_sample=first_sample,
-            samples=samples,
-        )
-        self._outbox.release(
-            audio, record, turn=turn.number, audio=message.pcm, after=lambda: turn.audio_was_sent(samples)
-        )
+        release(self._outbox, turn, entry, message)
 
     def _on_done(self, turn: Turn, message: ReplyDone) -> None:
         turn.timings_ms |= {f"node_{name}": value for name, value in message.timings_ms.items()}
@@ -509,18 +455,13 @@ class Session:
             turn.reply_was_sent()
         elif turn.released_samples:
             # Whatever the last of its nodes made of the rest, unless all there was is an apology.
-            self._complete(turn, "failed" if turn.source == APOLOGY else "completed")
+            complete(self._outbox, turn, "failed" if turn.source == APOLOGY else "completed")
         elif message.reason == "nothing_heard":
-            self._outbox.tell(_reply_ended(turn, "nothing_heard"))
+            self._outbox.tell(reply_ended(turn, "nothing_heard"))
             self._move(Move.REPLY_EMPTY if self._floor is Floor.THINKING else Move.CANCELLED)
             self._close(turn, "nothing_heard")
         else:
             self.fail(turn, TurnLost(message.detail or "an empty reply"))
-
-    def _complete(self, turn: Turn, reason: ReplyReason) -> None:
-        """No more of the reply will come: what was released is played to its end."""
-        turn.ended_attempt = turn.attempt
-        self._outbox.release(_reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=turn.reply_was_sent)
 
     def _interrupt(self, reason: str) -> None:
         """Everything that stops a reply, in one tick: outbox, player, node. The caller moves the floor."""
@@ -531,7 +472,7 @@ class Session:
         record = Interrupted(turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason)
         self._outbox.record(record, Flush(turn=turn.number))
         if not turn.reply_complete:
-            self._outbox.tell(_reply_ended(turn, "interrupted"))
+            self._outbox.tell(reply_ended(turn, "interrupted"))
         metrics.INTERRUPTED.labels(reason).inc()
         self._close(turn, turn.outcome_if_played)
 
@@ -540,7 +481,7 @@ class Session:
         turn = self._current()
         turn.cancel_reply(reason)
         turn.interrupted = True
-        self._outbox.tell(_reply_ended(turn, "cancelled"))
+        self._outbox.tell(reply_ended(turn, "cancelled"))
         self._move(Move.CANCELLED)
         self._close_unanswered(turn)
 
@@ -552,23 +493,3 @@ class Session:
         turn.moved.set()
         if self._turn is turn:
             self._turn = None
-
-
-def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
-    """Count what an earlier gateway released: its client was told, or is told again as it comes back."""
-    if isinstance(message, ReplyText):
-        turn.text_was_sent(turn.add_sentence(message))
-    else:
-        turn.place_audio(message)
-        turn.audio_was_sent(len(message.pcm) // 2)
-
-
-def _reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
-    return ReplyEnded(
-        turn=turn.number,
-        reply=1,
-        reason=reason,
-        source=turn.source,
-        audio_samples=turn.sent_samples if reason != "completed" else turn.released_samples,
-        timings_ms=turn.timings_ms,
-    )

@@ -229,12 +229,11 @@ class TalkClient:
         async with _owned(self._send(line), "client send"), _owned(line.watch(), "client watch"):
             self._connected = True
             try:
-                await self._receive(line)
-            except Disconnected as lost:
-                return lost
+                lost = await self._receive(line)
             finally:
                 self._connected = False
                 self._room.set()
+        return lost
 
     async def _come_back(self, lost: Disconnected) -> None:
         """Open the next connection; raises why it is given up."""
@@ -279,13 +278,17 @@ class TalkClient:
 
     # --- over one connection -----------------------------------------------------------------------------------------
 
-    async def _receive(self, line: Line) -> None:
+    async def _receive(self, line: Line) -> Disconnected:
+        """Take everything that comes, until nothing can."""
         self._downlink.connect()
         if (playhead := self.player.last_playhead) is not None:
             # The player went on while the session was sought, and may have run dry.
             await self._tell(Playback(turn=playhead.turn, samples=playhead.samples))
         while True:
-            message = await line.receive()
+            try:
+                message = await line.receive()
+            except Disconnected as lost:
+                return lost
             received = self._downlink.take(message, self._clock())
             if received is not None:
                 await self._act_on(received)

@@ -19,8 +19,8 @@ from streaming.protocol import (
     MICROPHONE_RATE,
     Cancel,
     Commit,
+    Event,
     Problem,
-    ServerEvent,
     Text,
     TurnEnded,
 )
@@ -127,7 +127,7 @@ class Uplink:
 
     # --- what the gateway has ----------------------------------------------------------------------------------------
 
-    def take_in(self, event: ServerEvent) -> None:
+    def take_in(self, event: Event) -> None:
         """An event may answer something said: that came, then, and need not be said again."""
         match event:
             case TurnEnded(reason="typed"):

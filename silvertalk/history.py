@@ -1,0 +1,47 @@
+"""What was said before: what a reply's context tells a node of the conversation so far."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from silvertalk.turn import Turn
+from streaming.messages import Language, ReplyContext, TurnRecord, Utterance
+
+
+class History:
+    """The turn in hand and so many before it. Older ones fall out; the database keeps them."""
+
+    def __init__(self, turns: int, *, language: Language, local_time: Callable[[], str]) -> None:
+        self._language: Language = language
+        self._local_time = local_time
+        # Turns that an earlier gateway closed are here as it recorded them.
+        self._turns: deque[Turn | TurnRecord] = deque(maxlen=turns + 1)
+
+    def add(self, turns: Iterable[Turn | TurnRecord]) -> None:
+        self._turns.extend(turns)
+
+    @property
+    def was_left_behind(self) -> bool:
+        """The person went on in another turn before the last one was answered."""
+        last = self._turns[-1] if self._turns else None
+        return isinstance(last, Turn) and last.left_behind
+
+    @property
+    def first_event(self) -> int:
+        """The last event before the oldest turn; 0 where another gateway told it, or there is none."""
+        oldest = self._turns[0] if self._turns else None
+        return oldest.first_event if isinstance(oldest, Turn) else 0
+
+    def context_before(self, asked: Turn | None) -> ReplyContext:
+        """What a node is told of the talk before the turn `asked`; of all of it where none is named."""
+        said: list[Utterance] = []
+        for turn in self._turns:
+            if turn is asked:
+                break
+            if not turn.transcript:
+                continue
+            said.append(Utterance(role="user", text=turn.transcript))
+            if turn.heard:
+                said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
+        return ReplyContext(language=self._language, history=tuple(said), local_time=self._local_time())

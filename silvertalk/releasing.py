@@ -1,0 +1,76 @@
+"""What a node has made of a reply, on to the client: as events, with where each piece lies in the turn's reply.
+
+The journal gets the entry of the down stream that the piece stands at, not the piece; what counts as said to the person
+is noted once it was sent.
+"""
+
+from __future__ import annotations
+
+from silvertalk.outbox import Outbox
+from silvertalk.turn import Turn
+from streaming.messages import Released, ReplyAudio, ReplyText, Told
+from streaming.protocol import ReplyEnded, ReplyReason, SpokenAudio, SpokenText
+
+
+def release(outbox: Outbox, turn: Turn, entry: str, message: ReplyText | ReplyAudio) -> None:
+    """Tell the client; what an earlier gateway released is only counted."""
+    if entry in turn.recalled:
+        _recall(turn, message)
+    elif isinstance(message, ReplyText):
+        _release_text(outbox, turn, entry, message)
+    else:
+        _release_audio(outbox, turn, entry, message)
+
+
+def complete(outbox: Outbox, turn: Turn, reason: ReplyReason) -> None:
+    """No more of the reply will come: what was released is played to its end."""
+    turn.ended_attempt = turn.attempt
+    outbox.release(reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=turn.reply_was_sent)
+
+
+def reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
+    return ReplyEnded(
+        turn=turn.number,
+        reply=1,
+        reason=reason,
+        source=turn.source,
+        audio_samples=turn.sent_samples if reason != "completed" else turn.released_samples,
+        timings_ms=turn.timings_ms,
+    )
+
+
+def _release_text(outbox: Outbox, turn: Turn, entry: str, message: ReplyText) -> None:
+    sentence = turn.add_sentence(message)
+    text = SpokenText(
+        turn=turn.number,
+        reply=message.reply,
+        sentence=turn.last_sentence,
+        text=message.text,
+        source=message.source,
+    )
+    record = Released(turn=turn.number, entry=entry)
+    outbox.release(text, record, turn=turn.number, after=lambda: turn.text_was_sent(sentence))
+
+
+def _release_audio(outbox: Outbox, turn: Turn, entry: str, message: ReplyAudio) -> None:
+    sequence, first_sample = turn.place_audio(message)
+    samples = len(message.pcm) // 2
+    audio = SpokenAudio(
+        turn=turn.number,
+        reply=message.reply,
+        sentence=turn.last_sentence,
+        sequence=sequence,
+        first_sample=first_sample,
+        samples=samples,
+    )
+    record = Released(turn=turn.number, entry=entry)
+    outbox.release(audio, record, turn=turn.number, audio=message.pcm, after=lambda: turn.audio_was_sent(samples))
+
+
+def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
+    """The client was told by the earlier gateway, or is told again as it comes back."""
+    if isinstance(message, ReplyText):
+        turn.text_was_sent(turn.add_sentence(message))
+    else:
+        turn.place_audio(message)
+        turn.audio_was_sent(len(message.pcm) // 2)

@@ -1,0 +1,259 @@
+// @ts-check
+/**
+ * The page: buttons, language, notices and the puppy's face. What is said happens in `conversation.js`.
+ */
+
+import { Awake } from "./awake.js";
+import { Conversation } from "./conversation.js";
+import { MicrophoneError } from "./microphone.js";
+import { WORDS, troubleWords } from "./words.js";
+
+const LANGUAGE_KEY = "silvertalk.language";
+/** How long good news stays on the page. */
+const GOOD_NEWS_MS = 6_000;
+/** Sound that was allowed wakes within this. */
+const WAKING_MS = 1_000;
+
+/** @typedef {import("./words.js").Language} Language */
+
+/** @param {string} id @returns {HTMLElement} */
+const by = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const field = /** @type {HTMLInputElement} */ (by("typed"));
+
+/** @type {Language} */
+let language = rememberedLanguage();
+/** @type {Conversation | null} */
+let conversation = null;
+let starting = false;
+const awake = new Awake();
+/** What the notice says, so that it can be said again in the other language. @type {((language: Language) => string) | null} */
+let notice = null;
+let noticeTimer = 0;
+/** @type {keyof typeof WORDS.ko.floor} */
+let floor = "asleep";
+
+// --- words -----------------------------------------------------------------------------------------------------------
+
+/** @param {Language} chosen */
+function speak(chosen) {
+  language = chosen;
+  const words = WORDS[language];
+  document.documentElement.lang = language;
+  document.title = words.title;
+  for (const [attribute, put] of /** @type {const} */ ([
+    ["data-words", (/** @type {HTMLElement} */ e, /** @type {string} */ w) => (e.textContent = w)],
+    ["data-label", (/** @type {HTMLElement} */ e, /** @type {string} */ w) => (e.ariaLabel = w)],
+    ["data-placeholder", (/** @type {HTMLInputElement} */ e, /** @type {string} */ w) => (e.placeholder = w)],
+  ])) {
+    for (const element of document.querySelectorAll(`[${attribute}]`)) {
+      const name = /** @type {keyof typeof words} */ (element.getAttribute(attribute));
+      if (name in words) put(/** @type {any} */ (element), /** @type {string} */ (words[name]));
+    }
+  }
+  by("to-ko").ariaPressed = String(language === "ko");
+  by("to-en").ariaPressed = String(language === "en");
+  by("floor").textContent = floorWords();
+  if (notice !== null) by("notice-words").textContent = notice(language);
+}
+
+function floorWords() {
+  const words = WORDS[language];
+  return floor === "open" && conversation?.listening === false ? words.typedOnly : words.floor[floor];
+}
+
+/** @param {Language} chosen */
+function choose(chosen) {
+  if (chosen === language) return;
+  speak(chosen);
+  try {
+    localStorage.setItem(LANGUAGE_KEY, chosen);
+  } catch {
+    // Storage may be forbidden; then it is Korean again next time.
+  }
+  if (conversation !== null) tell((now) => WORDS[now].languageLater, { fleeting: true });
+}
+
+/** @returns {Language} */
+function rememberedLanguage() {
+  try {
+    return localStorage.getItem(LANGUAGE_KEY) === "en" ? "en" : "ko";
+  } catch {
+    return "ko";
+  }
+}
+
+// --- notices ---------------------------------------------------------------------------------------------------------
+
+/**
+ * @param {(language: Language) => string} words
+ * @param {{retry?: boolean, typing?: boolean, fleeting?: boolean}} [options] which buttons; whether it goes by itself
+ */
+function tell(words, { retry = false, typing = false, fleeting = false } = {}) {
+  clearNotice();
+  notice = words;
+  by("notice").hidden = false;
+  by("notice-words").textContent = words(language);
+  by("retry").hidden = !retry;
+  by("start-typing").hidden = !typing;
+  if (fleeting) noticeTimer = setTimeout(clearNotice, GOOD_NEWS_MS);
+}
+
+function clearNotice() {
+  clearTimeout(noticeTimer);
+  noticeTimer = 0;
+  notice = null;
+  by("notice").hidden = true;
+  by("notice-words").textContent = "";
+}
+
+/** @param {import("./connection.js").Trouble} trouble @returns {(language: Language) => string} */
+function wordsOf(trouble) {
+  if (trouble.code === "microphone_gone") return (now) => WORDS[now].microphoneGone;
+  if (trouble.code === "reconnecting") {
+    const listening = conversation?.listening ?? false;
+    return (now) => (listening ? WORDS[now].reconnecting : WORDS[now].reconnectingTyped);
+  }
+  return (now) => troubleWords(now, trouble);
+}
+
+// --- the conversation ------------------------------------------------------------------------------------------------
+
+/** @type {import("./conversation.js").View} */
+const view = {
+  showFloor(state) {
+    floor = state;
+    by("face").dataset.floor = state;
+    by("floor").textContent = floorWords();
+    allow();
+  },
+  showTrouble: (trouble) => tell(wordsOf(trouble)),
+  showBack: clearNotice,
+  showResumed: (anew) => tell((now) => (anew ? WORDS[now].anew : WORDS[now].back), { fleeting: true }),
+  showWell: () => {
+    if (noticeTimer === 0 && notice !== muted) clearNotice();
+  },
+  showLevel(level) {
+    by("level").style.setProperty("--level", level.toFixed(2));
+    by("level").ariaValueNow = String(Math.round(100 * level));
+  },
+  showVoice: (level) => by("face").style.setProperty("--voice", level.toFixed(2)),
+  giveBack(text) {
+    if (field.value === "") field.value = text;
+  },
+  keep(text) {
+    if (field.value === text) field.value = "";
+  },
+  showEnd(why) {
+    conversation = null;
+    awake.end();
+    document.body.dataset.view = "welcome";
+    view.showVoice(0);
+    view.showLevel(0);
+    floor = "asleep";
+    by("face").dataset.floor = floor;
+    by("floor").textContent = floorWords();
+    if (why === null) tell((now) => WORDS[now].ended, { fleeting: true });
+    else tell(wordsOf(why));
+    by("start").focus();
+  },
+};
+
+/** Which buttons may be used now. They stay where they are, and keep the focus. */
+function allow() {
+  by("commit").ariaDisabled = String(!conversation?.mayCommit);
+  by("cancel").ariaDisabled = String(!conversation?.mayCancel);
+  by("send").ariaDisabled = String(!conversation?.mayType);
+}
+
+/** @param {{microphone: boolean}} options */
+async function start({ microphone }) {
+  if (starting || conversation !== null) return;
+  starting = true;
+  clearNotice();
+  by("start").ariaDisabled = "true";
+  try {
+    await begin(microphone);
+  } catch (error) {
+    if (error instanceof MicrophoneError) {
+      const { code } = error;
+      tell((now) => troubleWords(now, { code }), { retry: code !== "not_secure", typing: true });
+      by(code === "not_secure" ? "start-typing" : "retry").focus();
+    } else {
+      console.error(error);
+      tell((now) => WORDS[now].trouble.no_audio);
+    }
+  } finally {
+    starting = false;
+    by("start").ariaDisabled = null;
+  }
+}
+
+/** @param {boolean} microphone */
+async function begin(microphone) {
+  const context = new AudioContext({ latencyHint: "interactive" });
+  try {
+    await Promise.all(
+      ["microphone-worklet.js", "player-worklet.js"].map((name) =>
+        context.audioWorklet.addModule(new URL(name, import.meta.url).href),
+      ),
+    );
+    by("turns").replaceChildren();
+    const places = { list: by("turns"), end: by("story-end"), announcer: by("announcer") };
+    const words = WORDS[language];
+    const begun = new Conversation(context, places, { language, words, view });
+    if (microphone) await begun.listen();
+    conversation = begun;
+  } catch (error) {
+    void context.close();
+    throw error;
+  }
+  keepSounding(context);
+  awake.begin();
+  document.body.dataset.view = "talk";
+  by("story").classList.add("told");
+  by("level").classList.toggle("off", !microphone);
+  by(microphone ? "commit" : "typed").focus();
+  conversation.start();
+}
+
+/** A browser may put the sound to sleep until the page is touched. @param {AudioContext} context */
+function keepSounding(context) {
+  const wake = () => void context.resume();
+  const look = () => {
+    if (context.state === "running" && notice === muted) clearNotice();
+    if (context.state === "running" || context.state === "closed") return;
+    tell(muted);
+    addEventListener("pointerdown", wake, { once: true });
+    addEventListener("keydown", wake, { once: true });
+  };
+  wake();
+  setTimeout(() => {
+    context.onstatechange = look;
+    look();
+  }, WAKING_MS);
+}
+
+/** @param {Language} now */
+const muted = (now) => WORDS[now].muted;
+
+/** @param {SubmitEvent} submitted */
+function sendTyped(submitted) {
+  submitted.preventDefault();
+  const text = field.value.trim();
+  if (text === "" || conversation === null) return;
+  if (conversation.type(text)) field.value = "";
+  else tell((now) => WORDS[now].trouble.wrong_order, { fleeting: true });
+}
+
+by("to-ko").onclick = () => choose("ko");
+by("to-en").onclick = () => choose("en");
+by("start").onclick = () => void start({ microphone: true });
+by("retry").onclick = () => void start({ microphone: true });
+by("start-typing").onclick = () => void start({ microphone: false });
+by("commit").onclick = () => conversation?.commit();
+by("cancel").onclick = () => conversation?.cancel();
+by("bye").onclick = () => conversation?.leave();
+by("typing").onsubmit = sendTyped;
+// Who closes the page has gone; nobody need wait for them to come back.
+addEventListener("pagehide", () => conversation?.leave());
+speak(language);

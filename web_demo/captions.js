@@ -1,0 +1,181 @@
+// @ts-check
+/**
+ * The captions of both sides, a turn at a time, the newest last.
+ */
+
+import { Timeline, drawTimeline } from "./timeline.js";
+
+/** Turns kept on the page; older ones are in the server's memory, not in the browser's. */
+const MOST_TURNS = 40;
+/** How near the end of the list one must be to be taken along with it. */
+const AT_THE_END = "0px 0px 120px 0px";
+
+/** @typedef {import("./words.js").WORDS["ko"]} Words */
+
+export class Captions {
+  #list;
+  #end;
+  #announcer;
+  #following = true;
+  /** @type {Map<number, Turn>} */
+  #turns = new Map();
+  #words;
+  #language;
+
+  /**
+   * @param {{list: HTMLElement, end: HTMLElement, announcer: HTMLElement}} places `end` stands below the list
+   * @param {"ko" | "en"} language of the conversation
+   * @param {Words} words of the page
+   */
+  constructor({ list, end, announcer }, language, words) {
+    this.#list = list;
+    this.#end = end;
+    this.#announcer = announcer;
+    this.#language = language;
+    this.#words = words;
+    const seen = (/** @type {IntersectionObserverEntry[]} */ entries) => {
+      this.#following = entries.some((entry) => entry.isIntersecting);
+    };
+    new IntersectionObserver(seen, { rootMargin: AT_THE_END }).observe(end);
+  }
+
+  /** The turn of this number, made when it is first spoken of. @param {number} number */
+  turn(number) {
+    let turn = this.#turns.get(number);
+    if (turn === undefined) {
+      turn = new Turn(this.#language, this.#words);
+      this.#turns.set(number, turn);
+      this.#list.append(turn.element);
+      if (this.#list.childElementCount > MOST_TURNS) this.#list.firstElementChild?.remove();
+      this.#following = true; // whoever speaks again looks at what is said now
+    }
+    return turn;
+  }
+
+  /** The turn of this number, if it was spoken of. @param {number} number */
+  known(number) {
+    return this.#turns.get(number);
+  }
+
+  /** Nothing was said after all: nothing of it is shown. @param {number} number */
+  drop(number) {
+    this.#turns.get(number)?.element.remove();
+    this.#turns.delete(number);
+  }
+
+  /** A new session counts its turns from 1 again; what was said before stays to be read. */
+  forgetNumbers() {
+    this.#turns.clear();
+  }
+
+  /**
+   * Say it to a screen reader, once it stands fast. The puppy's own sentences are not said so: they are spoken aloud,
+   * and two voices at once are heard by nobody.
+   * @param {string} text
+   */
+  announce(text) {
+    this.#announcer.lang = this.#language;
+    this.#announcer.textContent = text;
+  }
+
+  /** Keep the newest in sight, unless the person is reading what was said before. */
+  follow() {
+    if (this.#following) this.#end.scrollIntoView({ block: "nearest" });
+  }
+}
+
+/** One turn: what the person said, what the puppy answered, and how long it took. */
+export class Turn {
+  timeline = new Timeline();
+  #words;
+  #person;
+  #stable;
+  #tentative;
+  #puppy;
+  #reply;
+  #details;
+
+  /** @param {"ko" | "en"} language @param {Words} words */
+  constructor(language, words) {
+    this.#words = words;
+    this.#stable = part("span", "stable");
+    this.#tentative = part("span", "tentative");
+    this.#person = side("person", words.you, language, this.#stable, this.#tentative);
+    this.#reply = part("span", "reply");
+    this.#puppy = side("puppy", words.dog, language, this.#reply);
+    this.#details = document.createElement("details");
+    this.#details.className = "timeline";
+    this.element = document.createElement("li");
+    this.element.append(this.#person, this.#puppy, this.#details);
+    this.#details.hidden = this.#person.hidden = this.#puppy.hidden = true;
+  }
+
+  /**
+   * The caption so far. What may still change is marked for the eye and kept from screen readers.
+   * @param {string} stable
+   * @param {string} tentative
+   */
+  showPartial(stable, tentative) {
+    this.#stable.textContent = stable;
+    this.#tentative.textContent = tentative === "" ? "" : `${stable === "" ? "" : " "}${tentative}`;
+    this.#tentative.ariaHidden = "true";
+    this.#person.hidden = stable === "" && tentative === "";
+  }
+
+  /** @param {string} text */
+  showFinal(text) {
+    this.showPartial(text, "");
+  }
+
+  /** @param {string} sentence */
+  addSentence(sentence) {
+    this.#reply.textContent = `${this.#reply.textContent} ${sentence}`.trim();
+    this.#puppy.hidden = false;
+  }
+
+  /** The reply was broken off: this much of it was heard. @param {string} heard */
+  showHeard(heard) {
+    const whole = this.#reply.textContent ?? "";
+    if (heard === whole || !whole.startsWith(heard)) return;
+    const rest = part("s", "unheard");
+    rest.textContent = whole.slice(heard.length);
+    this.#reply.replaceChildren(heard, rest);
+    this.#note(this.#words.interruptedAfter);
+  }
+
+  showUnanswered() {
+    this.#note(this.#words.unanswered);
+    this.#puppy.hidden = false;
+  }
+
+  drawTimeline() {
+    drawTimeline(this.#details, this.timeline, this.#words);
+  }
+
+  /** @param {string} text */
+  #note(text) {
+    if (this.#puppy.querySelector(".note") !== null) return;
+    const note = part("span", "note");
+    note.textContent = text;
+    this.#puppy.append(note);
+  }
+}
+
+/** @param {string} className @param {string} who @param {string} language @param {...HTMLElement} parts */
+function side(className, who, language, ...parts) {
+  const paragraph = part("p", className);
+  const name = part("span", "who");
+  name.textContent = who;
+  const text = part("span", "words");
+  text.lang = language;
+  text.append(...parts);
+  paragraph.append(name, text);
+  return paragraph;
+}
+
+/** @param {string} name @param {string} className */
+function part(name, className) {
+  const made = document.createElement(name);
+  made.className = className;
+  return made;
+}
