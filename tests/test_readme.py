@@ -23,7 +23,7 @@ from typer.main import get_command
 from gpu_node.invention_guards import Reason
 from gpu_node.settings import NodeSettings
 from gpu_node.weights import MODELS
-from silvertalk import cli, connection, gateway, metrics, reader, serving, tickets, turn_life
+from silvertalk import cli, connection, gateway, metrics, owned_session, reader, serving, tickets, turn_life
 from silvertalk.api import envelope
 from silvertalk.errors import ConfigurationError, DatabaseRefused, SilverTalkError
 from silvertalk.settings import Settings
@@ -193,7 +193,8 @@ def limits() -> dict[str, str]:
         "one WebSocket frame": f"{serving.MAX_CONTROL_FRAME_BYTES:,} bytes",
         "typed text": f"{protocol.MAX_TEXT_CHARACTERS:,} characters",
         "numbers": f"integers from 0 to {protocol.MAX_SAMPLE:,} (2^53 - 1)",
-        "rate of audio": f"{reader.AUDIO_SPEED} times real time, {reader.AUDIO_BURST_SECONDS:g} s of it at once",
+        "rate of audio": f"{reader.AUDIO_SPEED} times real time, {reader.AUDIO_BURST_SECONDS:g} s of it at once; "
+        f"{connection.KEPT_SECONDS:g} s more from a client that comes back",
         "faults": f"{reader.FAULT_BURST} at once, {reader.FAULTS_PER_SECOND * 60:g} a minute",
         "time for `hello`": f"{settings['hello_seconds']:g} s",
         "life of a ticket": f"{tickets.TICKET_SECONDS} s",
@@ -204,7 +205,7 @@ def limits() -> dict[str, str]:
         "a turn waits for its reply": f"{turn_life.ANSWER_SECONDS:g} s of which nothing comes",
         "body of a REST request": f"{envelope.MAX_BODY_BYTES // 1024} KiB, {envelope.BODY_SECONDS:g} s",
         "longest utterance": f"{settings['max_utterance_seconds']} s, then it rolls on",
-        "longest conversation": f"{connection.MAX_SESSION_SECONDS / 3600:g} hours",
+        "longest conversation": f"{owned_session.MAX_SESSION_SECONDS / 3600:g} hours",
         "sessions": f"{settings['max_sessions']} a gateway, {settings['max_sessions_per_address']} an address",
     }
 
