@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import cast
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -49,7 +50,9 @@ class Line:
         while (now := self._clock()) - self._heard_at < DEAD_SECONDS:
             with suppress(TimeoutError, ConnectionClosed):
                 async with asyncio.timeout_at(now + PING_SECONDS):
-                    (await self._socket.ping()).add_done_callback(self._take_pong)
+                    # websockets makes a future of it, and says only that it can be awaited.
+                    pong = cast("asyncio.Future[float]", await self._socket.ping())
+                    pong.add_done_callback(self._take_pong)
             await asyncio.sleep(now + PING_SECONDS - self._clock())
         self._socket.transport.abort()
 
