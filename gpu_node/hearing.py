@@ -53,7 +53,7 @@ class Ear:
         self._heard: Heard | None = None
         self._changed = asyncio.Event()
         self._answered = asyncio.Event()
-        self._failure: EngineError | None = None
+        self._failure: Exception | None = None
 
     def add(self, first_sample: int, pcm: bytes) -> None:
         self._transcript.add(first_sample, pcm)
@@ -74,12 +74,12 @@ class Ear:
 
     async def final(self, end_sample: int) -> Heard:
         """The words of the utterance that ended at `end_sample`; waits for the pass that is under way, or starts
-        one."""
+        one. Raises what a pass broke with, also an earlier one."""
         self.paused(end_sample)
         while self._heard is None:  # late audio may undo an answer before whoever waits has seen it
-            await self._answered.wait()
             if self._failure is not None:
                 raise self._failure
+            await self._answered.wait()
         return self._heard
 
     async def listen(self) -> None:
@@ -90,7 +90,7 @@ class Ear:
             try:
                 while await self._one_pass():
                     pass
-            except EngineError as error:
+            except Exception as error:  # whatever it was, nobody will hear the rest: whoever waits is told
                 self._failure = error
                 self._answered.set()
                 raise

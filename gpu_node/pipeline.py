@@ -6,6 +6,9 @@
     CancelReply                   -> the Mouth's task is cancelled
     CloseTurn                     -> the turn is let go
 
+A turn that is given up has neither ear nor reply, since either may be what took its nodes down: it is followed all the
+same, and answered with the apology.
+
 The deliveries of the bus are synchronous and only take note; the work is done by three named tasks in one group.
 """
 
@@ -13,9 +16,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from gpu_node.apology import Apology
 from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
 from gpu_node.hearing import Ear
 from gpu_node.speaking import Mouth
@@ -54,22 +58,30 @@ may be gone."""
 
 @dataclass(frozen=True)
 class Engines:
-    """What a node works with. `partial_samples`: new audio that makes a caption pass worth while; None: no captions."""
+    """What a node works with. `partial_samples`: new audio that makes a caption pass worth while; None: no captions.
+    `apologies`: spoken while the node warms up."""
 
     stt: SpeechToText
     llm: LanguageModel
     tts: dict[Language, TextToSpeech]
     queue: EngineQueue
     partial_samples: int | None
+    apologies: dict[Language, Apology] = field(default_factory=dict)
 
 
 class TurnPipeline:
     """Runs one claimed turn to its end."""
 
     def __init__(
-        self, claimed: ClaimedTurn, engines: Engines, node: str, on_resting: Callable[[], None] = lambda: None
+        self,
+        claimed: ClaimedTurn,
+        engines: Engines,
+        node: str,
+        on_resting: Callable[[], None] = lambda: None,
+        *,
+        given_up: str = "",
     ) -> None:
-        """`on_resting` is called whenever `resting` changes."""
+        """`on_resting` is called whenever `resting` changes. `given_up`: why the turn is only apologised for."""
         self._claimed = claimed
         self._engines = engines
         self._node = node
@@ -82,6 +94,7 @@ class TurnPipeline:
         self._changed = asyncio.Event()
         self._replying: asyncio.Task[None] | None = None
         self._on_resting = on_resting
+        self._given_up = given_up
         self.resting = False
         """The reply is made and the person is listening: the turn is held, but wants no engine."""
         self.name = f"{claimed.session[:8]}:{claimed.turn}"
@@ -105,9 +118,8 @@ class TurnPipeline:
         listening: asyncio.Task[None] | None = None
         if self._ear is not None:
             listening = asyncio.create_task(self._ear.listen(), name=f"listen:{self.name}")
-            listening.add_done_callback(lambda _: self._changed.set())
         try:
-            await self._follow_commands(listening)
+            await self._follow_commands()
         finally:
             await self._stop_reply()
             if listening is not None:
@@ -121,7 +133,7 @@ class TurnPipeline:
             match message:
                 case TurnOpened():
                     self._opened = message
-                    if message.text is None:
+                    if message.text is None and not self._given_up:
                         self._ear = self._make_ear(message.language)
                 case AudioBatch() if self._ear:
                     self._rest(False)
@@ -130,6 +142,8 @@ class TurnPipeline:
                     self._ear.paused(message.sample)
                 case SpeechResumed() if self._ear:
                     self._ear.resumed()
+                case AudioBatch() | SpeechPaused() | SpeechResumed() if self._given_up:
+                    pass  # the person may still be speaking; what they say is what nobody here dares to hear
                 case StartReply():
                     self._start = message
                 case CancelReply():
@@ -151,17 +165,13 @@ class TurnPipeline:
 
     # --- what is done about it ---------------------------------------------------------------------------------------
 
-    async def _follow_commands(self, listening: asyncio.Task[None] | None) -> None:
-        """Start and stop replies as told, until the turn is closed or lost."""
+    async def _follow_commands(self) -> None:
+        """Start and stop replies as told, until the turn is closed or lost. An ear that broke is told of when a reply
+        is asked for: until then the person is speaking."""
         answering = 0
         while not self._closed:
             if self._lost is not None:
                 raise self._lost
-            if listening is not None and listening.done():
-                error = listening.exception()
-                log.error("listening_failed", turn=self.name, error=repr(error))
-                await self.give_up("engine", type(error).__name__)
-                return
             if self._replying is not None and answering <= self._cancelled_attempt:
                 await self._stop_reply()
             start = self._start
@@ -181,31 +191,27 @@ class TurnPipeline:
                 self._rest(True)
 
     async def _reply(self, start: StartReply) -> None:
+        mouth = self._make_mouth(start.context.language)
         try:
-            await self._answer(start)
+            if self._given_up:
+                await mouth.apologise(start)
+                await mouth.fail(start, self._given_up)
+            else:
+                await self._answer(start, mouth)
         except Exception as error:  # the engine's, or our own mistake: another attempt may still be asked for
             log.error("reply_failed", turn=self.name, attempt=start.attempt, exc_info=error)
-            detail = type(error).__name__
-            self._send(ReplyDone(attempt=start.attempt, reply=start.reply, reason="failed", detail=detail))
+            await mouth.fail(start, type(error).__name__)
         self._rest(True)
 
-    async def _answer(self, start: StartReply) -> None:
+    async def _answer(self, start: StartReply, mouth: Mouth) -> None:
         assert self._opened is not None, "a reply was asked for before the turn was opened"
         transcript = self._opened.text
         if transcript is None:
             transcript = await self._final_transcript(start)
-        if not transcript:
+        if transcript:
+            await mouth.reply(start, transcript)
+        else:
             self._send(ReplyDone(attempt=start.attempt, reply=start.reply, reason="nothing_heard"))
-            return
-        mouth = Mouth(
-            self._engines.llm,
-            self._engines.tts[start.context.language],
-            self._engines.queue,
-            rate=self._opened.reply_rate,
-            ahead_seconds=SPEECH_AHEAD_SECONDS,
-            send=self._send,
-        )
-        await mouth.reply(start, transcript)
 
     async def _final_transcript(self, start: StartReply) -> str:
         assert self._ear is not None, "a spoken turn has an ear"
@@ -224,8 +230,8 @@ class TurnPipeline:
         )
         return final.text
 
-    async def give_up(self, reason: Literal["poison", "engine", "bad_turn"], detail: str) -> None:
-        """The turn cannot be answered here: the gateway hears it and tells the person."""
+    async def give_up(self, reason: Literal["engine", "bad_turn"], detail: str) -> None:
+        """The turn cannot even be followed here: the gateway hears it and tells the person."""
         await self._claimed.down.append(TurnFailed(reason=reason, detail=detail))
 
     def _make_ear(self, language: Language) -> Ear:
@@ -235,6 +241,18 @@ class TurnPipeline:
             language,
             caption=self._show,
             partial_samples=self._engines.partial_samples,
+        )
+
+    def _make_mouth(self, language: Language) -> Mouth:
+        assert self._opened is not None, "a reply was asked for before the turn was opened"
+        return Mouth(
+            self._engines.llm,
+            self._engines.tts[language],
+            self._engines.queue,
+            rate=self._opened.reply_rate,
+            ahead_seconds=SPEECH_AHEAD_SECONDS,
+            send=self._send,
+            apology=self._engines.apologies.get(language),
         )
 
     def _show(self, caption: Caption) -> None:

@@ -3,14 +3,20 @@
 A node reads only as many offers as it has free slots. Each claimed turn runs in a task of its own; a lease is renewed
 from the event loop, which holds no engine's lock, and only while the engine thread is not stuck in a step: a node that
 hangs loses its turns to another as surely as one that died.
+
+A turn with which nodes have died is suspected of having killed them. The last node that may have it serves nothing
+else meanwhile, so that it takes nobody with it; if that one dies too, the next only apologises for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
+from gpu_node.apology import spoken_apology
 from gpu_node.pipeline import Engines, TurnPipeline
 from gpu_node.threads import Priority
 from streaming.bus import Bus, ClaimedTurn, Claims
@@ -19,13 +25,21 @@ from streaming.logs import logger
 
 log = logger("worker")
 
-MAX_DELIVERIES = 3
-"""A turn that took its node down so often is given up, with an apology, rather than be allowed to take down the
-rest."""
-
-
 MAX_HELD = 8
 """Turns held for each slot, those included whose person only listens to the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A turn in hand. `may_begin` is set once the node is as empty as the turn wants it."""
+
+    claimed: ClaimedTurn
+    pipeline: TurnPipeline
+    may_begin: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def wants_to_be_alone(self) -> bool:
+        return self.claimed.is_suspect and not self.pipeline.resting
 
 
 class Worker:
@@ -51,18 +65,23 @@ class Worker:
         self._engine_stall_ms = engine_stall_ms
         self._drain_seconds = drain_seconds
         # Bounded by MAX_HELD for each slot: no more is claimed.
-        self._turns: dict[asyncio.Task[None], tuple[ClaimedTurn, TurnPipeline]] = {}
+        self._turns: dict[asyncio.Task[None], _Held] = {}
         self._draining = asyncio.Event()
         self._slot_freed = asyncio.Event()
 
     async def warm_up(self) -> None:
-        """Run every engine once at real shapes. A node is not offered to anyone before."""
+        """Run every engine once at real shapes, and have the apologies ready. A node is not offered to anyone
+        before."""
         began = time.monotonic()
         engines = self._engines
         await engines.queue.call(engines.stt.warm_up, Priority.FINAL)
         for tts in {id(tts): tts for tts in engines.tts.values()}.values():
             await engines.queue.call(tts.warm_up, Priority.FINAL)
         await engines.llm.warm_up()
+        apologies = {
+            language: await spoken_apology(tts, language, engines.queue) for language, tts in engines.tts.items()
+        }
+        self._engines = replace(engines, apologies=apologies)
         log.info("node_warm", node=self._name, seconds=round(time.monotonic() - began, 2))
 
     def drain(self) -> None:
@@ -83,24 +102,43 @@ class Worker:
 
     async def _claim_turns(self) -> None:
         while not self._draining.is_set():
+            solitary = next((task for task, held in self._turns.items() if held.wants_to_be_alone), None)
             free = min(self._slots - self._busy, MAX_HELD * self._slots - len(self._turns))
-            if free <= 0:
+            if solitary is not None or free <= 0:
                 self._slot_freed.clear()
+                if solitary is not None:
+                    await self._make_room(solitary)
                 await self._slot_freed.wait()
                 continue
-            for claimed in await self._claims.next(free):
-                pipeline = TurnPipeline(claimed, self._engines, self._name, self._slot_changed)
-                task = asyncio.create_task(self._serve(claimed, pipeline), name=f"turn:{pipeline.name}")
-                self._turns[task] = claimed, pipeline
-                task.add_done_callback(self._forget)
+            for claimed in await self._claims.next(free, alone=self._busy == 0):
+                self._begin(claimed)
 
-    async def _serve(self, claimed: ClaimedTurn, pipeline: TurnPipeline) -> None:
+    def _begin(self, claimed: ClaimedTurn) -> None:
+        given_up = f"poison: delivered {claimed.delivery} times" if claimed.is_hopeless else ""
+        pipeline = TurnPipeline(claimed, self._engines, self._name, self._slot_changed, given_up=given_up)
+        held = _Held(claimed, pipeline)
+        if not claimed.is_suspect:
+            held.may_begin.set()
+        task = asyncio.create_task(self._serve(held), name=f"turn:{pipeline.name}")
+        self._turns[task] = held
+        task.add_done_callback(self._forget)
+
+    async def _make_room(self, task: asyncio.Task[None]) -> None:
+        """Hand back every turn but this one: another node goes on with them at once, and where there is none they are
+        nobody's until this one is over. Their nodes have not died, so it does not count as a delivery."""
+        held = self._turns[task]
+        others = self._turns.keys() - {task}
+        if others:
+            log.warning("alone_with_suspect", turn=held.pipeline.name, turns=len(others))
+        await self._hand_back(others)
+        held.may_begin.set()
+
+    async def _serve(self, held: _Held) -> None:
+        claimed, pipeline = held.claimed, held.pipeline
         log.info("turn_claimed", turn=pipeline.name, lease=claimed.lease, delivery=claimed.delivery)
+        await held.may_begin.wait()
         try:
-            if claimed.delivery > MAX_DELIVERIES:
-                await pipeline.give_up("poison", f"delivered {claimed.delivery} times")
-            else:
-                await pipeline.run()
+            await pipeline.run()
         except (Fenced, StreamGone) as lost:
             log.warning("turn_lost", turn=pipeline.name, reason=lost.code)
         except BusUnavailable as error:
@@ -117,7 +155,7 @@ class Worker:
     @property
     def _busy(self) -> int:
         """Turns that want an engine: those whose person only listens take no slot."""
-        return sum(not pipeline.resting for _, pipeline in self._turns.values())
+        return sum(not held.pipeline.resting for held in self._turns.values())
 
     def _slot_changed(self) -> None:
         self._slot_freed.set()
@@ -136,8 +174,8 @@ class Worker:
             if self._engines.queue.stuck_seconds * 1000 > self._engine_stall_ms:
                 log.error("engine_stuck", seconds=round(self._engines.queue.stuck_seconds, 1))
                 continue
-            held = list(self._turns.items())
-            await asyncio.gather(*(self._renew(task, claimed) for task, (claimed, _) in held))
+            turns = list(self._turns.items())
+            await asyncio.gather(*(self._renew(task, held.claimed) for task, held in turns))
 
     async def _renew(self, task: asyncio.Task[None], claimed: ClaimedTurn) -> None:
         try:
@@ -150,13 +188,18 @@ class Worker:
             log.warning("renewal_failed", error=str(error))
 
     async def _finish_turns(self) -> None:
-        """The drain: turns in hand may finish; what is left after the grace is handed to another node at once."""
+        """The drain: turns in hand may finish; what is left after the grace, and what was not begun, is handed to
+        another node at once."""
+        await self._hand_back([task for task, held in self._turns.items() if not held.may_begin.is_set()])
         if self._turns:
             await asyncio.wait(self._turns, timeout=self._drain_seconds)
-        left = dict(self._turns)
-        for task in left:
+        await self._hand_back(list(self._turns))
+
+    async def _hand_back(self, tasks: Collection[asyncio.Task[None]]) -> None:
+        """Stop these turns and let another node go on with them."""
+        turns = [self._turns[task].claimed for task in tasks]
+        for task in tasks:
             task.cancel()
-        if left:
-            await asyncio.wait(left)
-        for claimed, _ in left.values():
-            await claimed.hand_back()
+        if tasks:
+            await asyncio.wait(tasks)
+        await asyncio.gather(*(claimed.hand_back() for claimed in turns))

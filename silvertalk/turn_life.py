@@ -40,6 +40,8 @@ OPEN_AGAIN_SECONDS = 0.2
 """Between two attempts to offer a turn; the bus has waited for its connection before it says no."""
 UNCLAIMED_SECONDS = 15.0
 """A turn that no node has claimed so long after its endpoint is given up; the person was told much sooner."""
+LEASE_MARGIN_SECONDS = 0.01
+"""A lease has run out when it is over, not at its last millisecond."""
 ANSWER_SECONDS = 45.0
 """A reply of which nothing comes for so long will not come: longer than any engine's own deadline."""
 
@@ -74,6 +76,8 @@ class _Watched:
     looked_at: float = 0.0
     told: bool = False
     """The person knows that nobody has the turn."""
+    lease_left: float = 0.0
+    """Seconds the node's lease had left at the last look."""
     missed: int = 0
     """Looks in a row that found its lease run out."""
 
@@ -203,10 +207,14 @@ class TurnLife:
     async def _look_after(self, turn: Turn, conversation: Conversation, watched: _Watched) -> None:
         """Nothing has come for a while: tell the nodes, and the person, once, when nobody has the turn."""
         assert turn.handle is not None, "watched before it was opened"
+        watched.lease_left = self._settings.lease_ms / 1000
         try:
             nobody = not turn.claimed_by and await turn.handle.unclaimed()
             if not nobody:  # somebody took it, who may have died before saying so
-                watched.missed = watched.missed + 1 if await turn.handle.hint_reclaim() else 0
+                ran_out = await turn.handle.hint_reclaim()
+                watched.missed = watched.missed + 1 if ran_out else 0
+                if not ran_out:
+                    watched.lease_left = turn.handle.lease_left
                 nobody = watched.missed > 1
         except BusUnavailable as error:
             log.warning("turn_unwatched", turn=turn.number, error=str(error))
@@ -219,9 +227,17 @@ class TurnLife:
             conversation.tell_problem(NoNode(), turn.number)
 
     def _next_look(self, turn: Turn, watched: _Watched) -> float:
-        """Seconds until it is time to look after a turn of which nothing comes."""
-        patience = (self._settings.lease_ms if turn.claimed_by else self._settings.turn_claim_ms) / 1000
-        return max(turn.came_at, watched.looked_at) + patience - asyncio.get_running_loop().time()
+        """Seconds until it is time to look after a turn of which nothing comes.
+
+        For one that a node has, that is when its lease may have run out. A node renews every third of it, so two
+        thirds are left at the least when something comes; from the first look on it is known exactly.
+        """
+        now = asyncio.get_running_loop().time()
+        if not turn.claimed_by:
+            return max(turn.came_at, watched.looked_at) + self._settings.turn_claim_ms / 1000 - now
+        if watched.looked_at > turn.came_at:
+            return watched.looked_at + watched.lease_left + LEASE_MARGIN_SECONDS - now
+        return turn.came_at + self._settings.lease_ms * 2 / 3000 - now
 
     def _playback_left(self, turn: Turn) -> float | None:
         """Seconds until the player must have finished; None while the reply is not complete."""

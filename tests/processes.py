@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,10 @@ class Process:
         async with asyncio.timeout(START_SECONDS):
             return await self._process.wait()
 
+    async def gone(self) -> None:
+        """It has ended, whenever that is."""
+        await self._process.wait()
+
     async def printed(self, text: str) -> str:
         """The first line with `text`; fails where the process ends without."""
         async with asyncio.timeout(START_SECONDS), self._news:
@@ -75,9 +79,8 @@ class Process:
             self._news.notify_all()
 
 
-@asynccontextmanager
-async def started(*command: str, **environment: str) -> AsyncIterator[Process]:
-    """`python -m command`, with nothing of this shell's settings."""
+async def start(*command: str, **environment: str) -> Process:
+    """`python -m command`, with nothing of this shell's settings. Whoever asks for it has to stop it."""
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *command),
@@ -87,8 +90,67 @@ async def started(*command: str, **environment: str) -> AsyncIterator[Process]:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    running = Process(process)
+    return Process(process)
+
+
+@asynccontextmanager
+async def started(*command: str, **environment: str) -> AsyncIterator[Process]:
+    """The same, stopped at the block's end."""
+    running = await start(*command, **environment)
     try:
+        yield running
+    finally:
+        await running.stop()
+
+
+class Nodes:
+    """Nodes by name, each a process that may be killed and started again."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._running: dict[str, Process] = {}
+        self._supervising: set[asyncio.Task[None]] = set()
+
+    def __getitem__(self, name: str) -> Process:
+        return self._running[name]
+
+    async def start(self, *names: str) -> None:
+        """Returns when they are warm."""
+        for name in names:
+            self._running[name] = await start("gpu_node", **(self._environment | {"NODE_NAME": name}))
+        for name in names:
+            await self._running[name].printed("node_warm")
+
+    async def kill(self, name: str) -> None:
+        """kill -9, at once; returns when it is gone."""
+        self._running[name].signal(signal.SIGKILL)
+        await self._running[name].stop()
+
+    def keep_alive(self, name: str) -> None:
+        """Start it again whenever it ends, as a supervisor would."""
+        task = asyncio.create_task(self._keep_alive(name), name=f"supervise {name}")
+        self._supervising.add(task)
+
+    async def _keep_alive(self, name: str) -> None:
+        while True:
+            await self._running[name].gone()
+            await self.start(name)
+
+    async def stop(self) -> None:
+        for task in self._supervising:
+            task.cancel()
+        if self._supervising:
+            await asyncio.wait(self._supervising)
+        for process in self._running.values():
+            await process.stop()
+
+
+@asynccontextmanager
+async def nodes(*names: str, **environment: str) -> AsyncIterator[Nodes]:
+    """These nodes, warm; whichever live at the block's end are stopped."""
+    running = Nodes(environment)
+    try:
+        await running.start(*names)
         yield running
     finally:
         await running.stop()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
+import numpy as np
 import pytest
 
-from gpu_node.engines import ReplyRequest, Token
-from gpu_node.engines.scripted import ScriptedLlm, ScriptedTts
+from gpu_node.engines import Hypothesis, ReplyRequest, Samples, Token
+from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from silvertalk.database import Database
 from silvertalk.orphans import Orphans
 from streaming.bus import Bus, Journal
@@ -19,6 +21,7 @@ from streaming.messages import (
     APOLOGY,
     Closed,
     Committed,
+    Language,
     Message,
     Released,
     ReplyAudio,
@@ -42,7 +45,7 @@ from tests import product
 from tests.caller import Caller, calling
 from tests.processes import SCRIPTED, started
 from tests.silvertalk.records import USER, record
-from tests.streaming.voice import vowels
+from tests.streaming.voice import silence, vowels
 from tests.valkey import Valkey
 
 SESSION = "0123456789abcdef" * 2
@@ -137,6 +140,81 @@ async def test_a_turn_that_redis_lost_is_offered_again(own_valkey: Valkey, tmp_p
     whole(caller, 1)
     epochs = [received.event.epoch for received in caller.events]
     assert epochs == sorted(epochs) and len(set(epochs)) == 2, "the journal is owned again, in a later epoch"
+
+
+def captioned(caller: Caller) -> bool:
+    """Some words are shown for good."""
+    return any(each.stable for each in caller.all(PartialTranscript))
+
+
+class Attentive(ScriptedStt):
+    """Remembers the audio of the last pass that was final."""
+
+    def __init__(self) -> None:
+        super().__init__(pass_ms=20)
+        self.sounding = 0
+        """Samples of it that are not silence."""
+
+    def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
+        if final:
+            self.sounding = int(np.count_nonzero(audio))
+        return super().transcribe(audio, language=language, final=final)
+
+
+async def test_redis_lost_while_somebody_speaks_costs_no_word(
+    valkey: Valkey, own_valkey: Valkey, tmp_path: Path
+) -> None:
+    """It comes back empty in mid-sentence, and the node hears as much of the voice as where nothing was lost."""
+    pcm = vowels(2000) + silence(200) + vowels(2000, seed=1, pitch_hz=190)
+    ears, words = (Attentive(), Attentive()), []
+    for server, ear, lost in zip((valkey, own_valkey), ears, (False, True), strict=True):
+        chosen = product.settings(server.url, tmp_path / str(lost), endpoint_wait_ms=1500)
+        async with product.gateway(chosen) as served, product.node(server.url, stt=ear):
+            async with calling(served.url, patience_seconds=40) as caller:
+                await caller.client.say_text("먼저 한 말이에요.")
+                before = await caller.wait_for(TurnCommitted, turn=1)
+                speaking = asyncio.create_task(caller.say(pcm))
+                await caller.until(partial(captioned, caller))
+                if lost:
+                    server.kill()
+                    server.start()
+                assert not speaking.done()
+                await speaking
+                committed = await caller.wait_for(TurnCommitted, turn=2)
+                rows = await served.parts.database.turns(caller.client.ready.session)
+        [final] = caller.all(FinalTranscript, turn=2)
+        words.append(final.text.split())
+        assert committed.outcome == "answered" and committed.heard
+        whole(caller, 2)
+        assert [(row.number, row.transcript) for row in rows] == [(1, "먼저 한 말이에요."), (2, final.text)]
+        assert rows[0].heard == before.heard
+    # Speech may be noticed a frame sooner or later; the smallest thing that could be lost is one batch of 200 ms.
+    assert ears[0].sounding > 3 * 16_000
+    assert abs(ears[0].sounding - ears[1].sounding) < 0.1 * 16_000
+    assert abs(len(words[0]) - len(words[1])) <= 1 and len(words[0]) > 7
+
+
+async def test_redis_lost_while_the_puppy_speaks_costs_no_word(own_valkey: Valkey, tmp_path: Path) -> None:
+    """It comes back empty in mid-reply: the rest of the reply follows what was said of it."""
+    voice, llm = ScriptedTts(rtf=0.5), ScriptedLlm([REPLY], first_token_ms=10, tokens_per_second=400)
+    chosen = product.settings(own_valkey.url, tmp_path)
+    async with product.gateway(chosen) as served, product.node(own_valkey.url, tts=voice, llm=llm):
+        async with calling(served.url, patience_seconds=40) as caller:
+            await caller.client.say_text("먼저 한 말이에요.")
+            before = await caller.wait_for(TurnCommitted, turn=1)
+            await caller.say(vowels(1500))
+            await caller.wait_for(SpokenAudio, turn=2, sentence=1)
+            assert not caller.all(ReplyEnded, turn=2)
+            own_valkey.kill()
+            own_valkey.start()
+            committed = await caller.wait_for(TurnCommitted, turn=2)
+            await caller.client.say_text("아직 거기 계세요?")
+            after = await caller.wait_for(TurnCommitted, turn=3)
+            rows = await served.parts.database.turns(caller.client.ready.session)
+    assert [before.heard, committed.heard, after.heard] == [REPLY] * 3
+    assert len(caller.all(FinalTranscript, turn=2)) == 1
+    whole(caller, 2)
+    assert [(row.number, row.outcome, row.heard) for row in rows] == [(n, "answered", REPLY) for n in (1, 2, 3)]
 
 
 async def test_who_hangs_up_in_the_middle_is_kept_as_far_as_it_was_heard(valkey: Valkey, tmp_path: Path) -> None:

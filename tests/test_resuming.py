@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 
 import pytest
 from websockets.asyncio.client import connect
@@ -38,14 +37,12 @@ from streaming.protocol import (
 )
 from tests import product
 from tests.caller import Caller, calling
-from tests.processes import Process, started, until_answers
+from tests.gateways import SECRET, two_gateways
 from tests.streaming.voice import silence, vowels
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from tests.test_losses import whole
-from tests.test_processes import free_port
 from tests.valkey import Valkey
 
-SECRET = "resuming-0123456789-abcdefghijklmnopqrstuvwxyz"
 SHORT_REPLY = "그러셨군요, 참 좋은 날이었겠어요."
 LONG_REPLY = (
     "그러셨군요, 참 좋은 날이었겠어요. 그때는 누구와 함께 계셨어요? 저도 같이 가고 싶어요. "
@@ -262,63 +259,6 @@ async def heard_rows(folder: Path, session: str) -> list[tuple[int, str]]:
     async with Database(f"sqlite+aiosqlite:///{folder / 'silvertalk.sqlite3'}") as database:
         await database.wait_ready()
         return [(row.number, row.heard) for row in await database.turns(session)]
-
-
-class KilledGateway:
-    """A gateway process that is killed and started again at one address."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
-        self.url = f"http://127.0.0.1:{environment['PORT']}"
-        self._process: Process | None = None
-        self._running = started("silvertalk", "gateway", **environment)
-
-    async def start(self) -> None:
-        if self._process is not None:
-            await self._process.stop()
-        self._running = started("silvertalk", "gateway", **self._environment)
-        self._process = await self._running.__aenter__()
-
-    async def ready(self) -> None:
-        await until_answers(self.url, "/livez", 200)
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.signal(SIGKILL)
-
-    def terminate(self) -> None:
-        assert self._process is not None
-        self._process.signal(SIGTERM)
-
-    async def stop(self) -> None:
-        if self._process is not None:
-            await self._process.stop()
-
-
-@asynccontextmanager
-async def two_gateways(valkey: Valkey, folder: Path) -> AsyncIterator[list[KilledGateway]]:
-    gateways = [
-        KilledGateway(
-            {
-                "DATA_DIR": str(folder),
-                "PORT": free_port(),
-                "BUS_URLS": valkey.url,
-                "JWT_SECRET": SECRET,
-                "ALLOW_GUESTS": "true",
-                "ENDPOINT_WAIT_MS": "1200",
-                "LOG_LEVEL": "warning",
-            }
-        )
-        for _ in range(2)
-    ]
-    try:
-        for each in gateways:
-            await each.start()
-            await each.ready()
-        yield gateways
-    finally:
-        for each in gateways:
-            await each.stop()
 
 
 async def test_a_gateway_told_to_stop_sends_its_people_to_another(valkey: Valkey, tmp_path: Path) -> None:

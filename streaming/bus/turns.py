@@ -161,6 +161,8 @@ class OpenTurn:
         self._told_lost = False
         self._highest_lease = 0
         self._hint_id = ""
+        self.lease_left = 0.0
+        """Seconds until the lease of the turn's node runs out, as `hint_reclaim` last saw it."""
         self._mark = entries.new_mark()
         self._first_down = ""
         self._closed = False
@@ -298,7 +300,9 @@ class OpenTurn:
             if is_no_group(reply):
                 return False
             raise fault(reply)
-        if not reply or reply[0][2] <= self._server.limits.lease_ms:
+        lease_ms = self._server.limits.lease_ms
+        self.lease_left = max(0, lease_ms - reply[0][2]) / 1000 if reply else lease_ms / 1000
+        if not reply or reply[0][2] <= lease_ms:
             return False
         hint = self._sealed(names.OFFERS, ANY_ID, Reclaim())
         commands: list[Command] = [("XADD", names.OFFERS, "NOMKSTREAM", "*", self._mark, hint)]

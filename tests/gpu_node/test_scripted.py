@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -34,6 +37,21 @@ async def test_replies_follow_the_conversation() -> None:
 async def test_a_reply_begun_elsewhere_is_gone_on_with() -> None:
     engine = ScriptedLlm(["첫 문장이에요. 둘째 문장이에요."], first_token_ms=0, tokens_per_second=10_000)
     assert await reply(engine, ReplyRequest("네", ReplyContext(), released="첫 문장이에요.")) == "둘째 문장이에요."
+
+
+_ABORTING = """
+import numpy as np
+from gpu_node.engines.scripted import ScriptedStt
+ear = ScriptedStt(pass_ms=0, abort_seconds=2)
+print(len(list(ear.transcribe(np.zeros(31_000, np.float32), language="ko", final=True))), flush=True)
+list(ear.transcribe(np.zeros(32_000, np.float32), language="ko", final=False))
+print("still here", flush=True)
+"""
+
+
+def test_it_takes_its_process_down_where_it_was_told_to() -> None:
+    ended = subprocess.run([sys.executable, "-c", _ABORTING], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGABRT, "1\n")
 
 
 async def test_the_pace_is_kept_at_least() -> None:
