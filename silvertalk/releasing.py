@@ -34,12 +34,14 @@ def reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
         reply=1,
         reason=reason,
         source=turn.source,
-        audio_samples=turn.sent_samples if reason != "completed" else turn.released_samples,
+        audio_samples=turn.released_samples if reason in ("completed", "failed") else turn.sent_samples,
         timings_ms=turn.timings_ms,
     )
 
 
 def _release_text(outbox: Outbox, turn: Turn, entry: str, message: ReplyText) -> None:
+    if turn.mends_sentence(message):
+        return  # its text is on the client's screen since before the node died; only the sound was missing
     sentence = turn.add_sentence(message)
     text = SpokenText(
         turn=turn.number,

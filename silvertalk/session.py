@@ -400,17 +400,22 @@ class Session:
             turn.cancel_reply("redelivered")
 
     def _on_partial(self, turn: Turn, message: TranscriptPartial) -> None:
-        if not message.stable.startswith(turn.stable):
-            return  # another node has the turn now, and has not heard as much of it yet
-        turn.stable = message.stable
-        if not turn.captioned and (message.stable or message.tentative):
+        stable, tentative = message.stable, message.tentative
+        if not stable.startswith(turn.stable):
+            # Another node has the turn now: it has heard the same and is less sure of it, or not as much yet.
+            heard = f"{stable} {tentative}".strip()
+            if not heard.startswith(turn.stable):
+                return
+            stable, tentative = turn.stable, heard[len(turn.stable) :].strip()
+        turn.stable = stable
+        if not turn.captioned and (stable or tentative):
             turn.captioned = True
             metrics.FIRST_PARTIAL_SECONDS.observe(time.time() - turn.started_at)
         self._outbox.tell(
             PartialTranscript(
                 turn=turn.number,
-                stable=message.stable,
-                tentative=message.tentative,
+                stable=stable,
+                tentative=tentative,
                 upto_sample=message.upto_sample,
             ),
             journaled=False,

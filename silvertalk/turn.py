@@ -99,6 +99,8 @@ class Turn:
     """That earlier gateway has said that the reply is complete."""
     _end_sample: int = 0
     _released: list[SpokenSentence] = field(default_factory=list)
+    _broken: tuple[str, str] | None = None
+    """The sentence in whose voicing a node died, as it was written, and what of it had not been voiced."""
     _kept: list[UpMessage] = field(default_factory=list)
     """All that was sent up; bounded by the longest utterance, and freed when the turn is closed."""
 
@@ -241,8 +243,22 @@ class Turn:
         if not self._released:
             return ""
         *whole, last = self._released
+        written = self._broken[0] if self._broken is not None else last.text
         last.text = spoken_text(whole, last, self.released_samples, self.opened.reply_rate, self.language)
+        self._broken = (written, written[len(last.text) :].strip())
         return " ".join(sentence.text for sentence in self._released if sentence.text)
+
+    def mends_sentence(self, text: ReplyText) -> bool:
+        """Whether this is just what had not been voiced of the sentence in which a node died: then it is whole again,
+        and what follows is its sound."""
+        if self._broken is None:
+            return False
+        (written, missing), self._broken = self._broken, None
+        if text.text != missing:
+            return False
+        self._released[-1].text = written
+        self.progress_at = asyncio.get_running_loop().time()
+        return True
 
     def text_was_sent(self, sentence: SpokenSentence) -> None:
         self.sentences.append(sentence)
