@@ -11,7 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALWAYS = ("benchmarks.bus", "benchmarks.commands", "benchmarks.microphones", "benchmarks.failover")
+ALWAYS = (
+    "benchmarks.bus",
+    "benchmarks.commands",
+    "benchmarks.microphones",
+    "benchmarks.failover",
+    "benchmarks.coming_back",
+)
 WITH_RECORDINGS = ("benchmarks.vad", "benchmarks.transcription", "benchmarks.tts_round_trip", "benchmarks.talking")
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "audio"
 

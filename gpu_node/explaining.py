@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-import msgspec
-
 from gpu_node.engines.specification import parse_engines, parse_voices
 from gpu_node.profiles import PROFILES
 from gpu_node.settings import NodeSettings
 from gpu_node.weights import MODELS, Model
+from streaming.plan import Choice, ModelWanted, Plan
 
 VOICE_MODELS: Mapping[str, tuple[str, ...]] = {
     "kokoro": ("kokoro", "english-dictionary"),
@@ -22,56 +21,17 @@ VOICE_MODELS: Mapping[str, tuple[str, ...]] = {
 """Which models an engine that has no setting for them takes."""
 
 
-class Chosen(msgspec.Struct, frozen=True):
-    """One setting that the profile is about: what holds here, who says so, and why the profile has it."""
-
-    name: str
-    value: str
-    source: Literal["profile", "environment"]
-    why: str
-
-
-class ModelWanted(msgspec.Struct, frozen=True):
-    """A model some engine will ask for. `needs`: patterns of a whole folder; `wheels`: (distribution, file in it)."""
-
-    purpose: str
-    name: str
-    licence: str
-    needs: tuple[str, ...]
-    wheels: tuple[tuple[str, str], ...]
-    hub: str | None
-    mend: str
-
-
-class Explanation(msgspec.Struct, frozen=True):
-    """A node's plan. `cuda`: what of it runs on a GPU; `licence_accepted`: XTTS'. Folders are absolute."""
-
-    profile: str
-    about: str
-    mode: str
-    choices: tuple[Chosen, ...]
-    cuda: tuple[Literal["ears", "voice"], ...]
-    compute_type: str
-    voices: tuple[str, ...]
-    licence_accepted: bool
-    models: tuple[ModelWanted, ...]
-    models_root: str | None
-    cache_dir: str
-    offline: bool
-    slots: int
-
-
-def explain(settings: NodeSettings, environment: Mapping[str, str]) -> Explanation:
+def explain(settings: NodeSettings, environment: Mapping[str, str]) -> Plan:
     """What `settings` mean; `environment` tells which of them a person set."""
     profile = PROFILES[settings.node_profile]
     given = {name.lower() for name, value in environment.items() if value}
     voices = tuple(sorted({spec.name for spec in parse_voices(settings.tts_engine).values()}))
-    return Explanation(
+    return Plan(
         profile=settings.node_profile,
         about=profile.about,
         mode=settings.deployment_mode,
         choices=tuple(
-            Chosen(
+            Choice(
                 name=name.upper(),
                 value=str(getattr(settings, name)),
                 source="environment" if name in given else "profile",

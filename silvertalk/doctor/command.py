@@ -20,6 +20,7 @@ from silvertalk.doctor import gpu, machine, models, node, python
 from silvertalk.doctor.finding import Finding
 from silvertalk.errors import ConfigurationError
 from silvertalk.settings import Settings
+from streaming.plan import Plan
 
 MARKS = {True: ("ok", "green"), False: ("to mend", "bold red"), None: ("note", "yellow")}
 NODE_BUS_URLS = "redis://127.0.0.1:6379/0"
@@ -30,7 +31,7 @@ class Diagnosis(NamedTuple):
     """What was found. `plan`: what a node would run with here, where one belongs here."""
 
     findings: list[Finding]
-    plan: node.Plan | None = None
+    plan: Plan | None = None
 
 
 def doctor_command(
@@ -67,7 +68,7 @@ async def examine(
         python.check_environment(sys.prefix, sys.base_prefix, environment),
         python.check_native(),
     ]
-    plan: node.Plan | None = None
+    plan: Plan | None = None
     if profile or environment.get("NODE_PROFILE"):
         asked = await node.ask(profile, environment)
         if isinstance(asked, Finding):
@@ -96,7 +97,7 @@ async def examine(
     return Diagnosis(findings, plan)
 
 
-def _installed(settings: Settings, plan: node.Plan | None) -> list[Finding]:
+def _installed(settings: Settings, plan: Plan | None) -> list[Finding]:
     """What a gateway needs, and in the embedded mode the node beside it."""
     mode = settings.deployment_mode
     findings = [python.check_libraries(f"the {mode} mode", python.MODE_EXTRAS[mode], python.own_requirements())]
@@ -107,7 +108,7 @@ def _installed(settings: Settings, plan: node.Plan | None) -> list[Finding]:
     return findings
 
 
-async def _node(plan: node.Plan, environment: Mapping[str, str]) -> list[Finding]:
+async def _node(plan: Plan, environment: Mapping[str, str]) -> list[Finding]:
     """The models of a node, who writes its replies, and its GPU where it wants one."""
     root = Path(plan.models_root) if plan.models_root else None
     findings = [models.check_model(model, root, offline=plan.offline) for model in plan.models]
@@ -119,7 +120,7 @@ async def _node(plan: node.Plan, environment: Mapping[str, str]) -> list[Finding
     return findings
 
 
-async def _gpu(plan: node.Plan) -> list[Finding]:
+async def _gpu(plan: Plan) -> list[Finding]:
     driver = await asyncio.to_thread(gpu.ask_driver)
     memory = gpu.check_gpu_memory(driver)
     findings = [gpu.check_driver(driver), *([memory] if memory else [])]
@@ -193,7 +194,7 @@ def table(findings: Sequence[Finding]) -> Table:
     return made
 
 
-def explanation(plan: node.Plan) -> Table:
+def explanation(plan: Plan) -> Table:
     """What the profile sets, and why; where a person set it otherwise, that."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     made.add_column("setting")

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from silvertalk.doctor.finding import Finding
-from silvertalk.doctor.node import Model
+from streaming.plan import ModelWanted
 
-DETECTOR = Model(
+DETECTOR = ModelWanted(
     purpose="voice detection",
     name="silero-vad",
     licence="MIT",
@@ -26,7 +26,7 @@ DETECTOR = Model(
 """The gateway's own model; the others are the node's to name."""
 
 
-def check_model(model: Model, models_root: Path | None, *, offline: bool) -> Finding:
+def check_model(model: ModelWanted, models_root: Path | None, *, offline: bool) -> Finding:
     """Is this model here? Looked for as a node does: a folder of MODELS_ROOT first, then wheels, then the hub."""
     name = f"{model.purpose} ({model.name})"
     own = models_root / model.name if models_root is not None else None

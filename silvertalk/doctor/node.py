@@ -5,54 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
 from silvertalk.doctor.finding import Finding
-from silvertalk.settings import Mode
+from streaming.plan import Plan
 
 ASK_SECONDS = 30.0
 """A Python process with its imports, on a busy machine."""
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """One setting that the profile is about."""
-
-    name: str
-    value: str
-    source: Literal["profile", "environment"]
-    why: str
-
-
-class Model(msgspec.Struct, frozen=True):
-    """A model the node will ask for; `needs` are patterns of a whole folder, `wheels` (distribution, file in it)."""
-
-    purpose: str
-    name: str
-    licence: str
-    needs: tuple[str, ...]
-    wheels: tuple[tuple[str, str], ...]
-    hub: str | None
-    mend: str
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What `python -m gpu_node --explain` says."""
-
-    profile: str
-    about: str
-    mode: Mode
-    choices: tuple[Choice, ...]
-    cuda: frozenset[str]
-    compute_type: str
-    voices: frozenset[str]
-    licence_accepted: bool
-    models: tuple[Model, ...]
-    models_root: str | None
-    cache_dir: str
-    offline: bool
-    slots: int
 
 
 async def ask(profile: str | None, environment: Mapping[str, str]) -> Plan | Finding:

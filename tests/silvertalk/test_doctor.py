@@ -26,7 +26,7 @@ from silvertalk.doctor.machine import (
     memory_bytes,
 )
 from silvertalk.doctor.models import DETECTOR, check_gemini, check_model, check_valkey
-from silvertalk.doctor.node import Model, Plan, ask
+from silvertalk.doctor.node import ask
 from silvertalk.doctor.python import (
     check_environment,
     check_libraries,
@@ -37,6 +37,7 @@ from silvertalk.doctor.python import (
     wanted,
 )
 from silvertalk.doctor.services import check_bus, check_database, check_gateway, without_secret
+from streaming.plan import ModelWanted, Plan
 from tests.silvertalk.fake_gateway import FakeGateway
 from tests.valkey import Valkey
 
@@ -112,9 +113,9 @@ def test_torch_for_nothing_is_worth_a_note() -> None:
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
-def a_model(name: str = "whisper-large-v3-turbo", *wheels: tuple[str, str], hub: str | None = None) -> Model:
+def a_model(name: str = "whisper-large-v3-turbo", *wheels: tuple[str, str], hub: str | None = None) -> ModelWanted:
     needs = ("config.json", "model.bin|model.pth")
-    return Model("speech recognition", name, "MIT", needs, wheels, hub, "put it there")
+    return ModelWanted("speech recognition", name, "MIT", needs, wheels, hub, "put it there")
 
 
 async def the_plan(**environment: str) -> Plan:
@@ -170,7 +171,7 @@ def test_who_writes_the_replies() -> None:
 async def test_a_node_is_asked_for_its_plan(tmp_path: Path) -> None:
     plan = await the_plan(NODE_PROFILE="gpu", NODE_SLOTS="3", MODELS_ROOT=str(tmp_path))
     assert (plan.profile, plan.slots, plan.models_root) == ("gpu", 3, str(tmp_path))
-    assert plan.cuda == {"ears", "voice"} and "xtts" in plan.voices and not plan.licence_accepted
+    assert set(plan.cuda) == {"ears", "voice"} and "xtts" in plan.voices and not plan.licence_accepted
     assert {choice.name: choice.source for choice in plan.choices}["NODE_SLOTS"] == "environment"
 
 
