@@ -138,8 +138,11 @@ def compression_ratio(text: str) -> float:
 def without_loops(words: Sequence[Word]) -> tuple[Word, ...]:
     """`words` with every phrase that is repeated more than MOST_REPEATS times in a row said once."""
     kept = [_without_stutter(word) for word in words]
-    for length in range(1, LONGEST_REPEATED_WORDS + 1):
-        kept = _collapse(kept, length)
+    counted = 0
+    while len(kept) != counted:  # without a long loop, what stood around it may be a short one
+        counted = len(kept)
+        for length in range(1, LONGEST_REPEATED_WORDS + 1):
+            kept = _collapse(kept, length)
     return tuple(kept)
 
 

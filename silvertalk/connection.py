@@ -10,11 +10,11 @@ import asyncio
 
 from starlette.websockets import WebSocket
 
-from silvertalk.errors import SilverTalkError, protocol_message_ko
+from silvertalk.errors import SilverTalkError, protocol_message_ko, translated
 from silvertalk.outbox import Socket
 from silvertalk.owned_session import OwnedSession
 from silvertalk.reader import AUDIO_BURST_SECONDS, Reader
-from streaming.errors import ProtocolError
+from streaming.errors import ProtocolError, StreamingError
 from streaming.protocol import Hello, Problem, Resume
 
 KEPT_SECONDS = 10.0
@@ -73,8 +73,8 @@ class Connection:
         return not reading.cancelled() and reading.exception() is None and reading.result()
 
     def _on_lost(self, socket: Socket, error: Exception) -> None:
-        if isinstance(error, SilverTalkError):
-            self._reason = error
+        if isinstance(error, SilverTalkError | StreamingError):  # otherwise the socket's own: it is gone
+            self._reason = translated(error)
         self._lost.set()
 
 

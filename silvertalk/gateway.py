@@ -134,9 +134,6 @@ class Gateway:
         if self._draining:
             raise Draining
         owned, resume, resync = await self._session_for(identity.user, hello)
-        for other in self._of(identity.user):
-            if other is not owned:
-                other.end(SessionReplaced())
         reason = await Connection(socket, owned, hello).serve(resume, resync)
         if reason is not None:
             await _refuse(socket, reason)
@@ -163,7 +160,10 @@ class Gateway:
     async def _resumed(self, user: str, hello: Hello, resume: Resume) -> OwnedSession:
         """A session of this gateway's, or another's taken over. Raises Unknown, BusError."""
         kept = self._sessions.get(resume.session)
-        if kept is None or kept.ending.is_set():
+        if kept is not None and kept.ending.is_set():
+            await kept.over.wait()  # what it still writes is neither ours to fence nor to read half of
+            kept = None
+        if kept is None:
             owned = await take_over(self._parts, user, resume, push_to_talk=hello.push_to_talk)
             await self._welcome_session(owned)
             metrics.OPENED.labels("taken_over").inc()
@@ -172,6 +172,7 @@ class Gateway:
             raise Unknown("unknown_session")
         if not kept.knows((resume.epoch, resume.last_event)):
             raise Unknown("unknown_epoch")
+        self._end_others(kept)
         metrics.OPENED.labels("resumed").inc()
         return kept
 
@@ -199,6 +200,7 @@ class Gateway:
         """The session is this gateway's from now on, and everybody's who has an older one of this person hears it."""
         self._make_room()
         self._sessions[owned.id] = owned
+        self._end_others(owned)  # in the same tick: of two that come at once the later stays, not neither
         forgetting = asyncio.create_task(self._forget(owned), name=f"forget:{owned.id[:8]}")
         self._forgetting.add(forgetting)
         forgetting.add_done_callback(self._forgetting.discard)
@@ -211,9 +213,15 @@ class Gateway:
 
     def _make_room(self) -> None:
         """Who left longest ago is waited for no more, where too many are away."""
-        away = [owned for owned in self._sessions.values() if not owned.is_attended]
+        away = [owned for owned in self._sessions.values() if not (owned.is_attended or owned.ending.is_set())]
         if len(away) >= self._settings.max_sessions:
             min(away, key=lambda owned: owned.away_since).end(None)
+
+    def _end_others(self, owned: OwnedSession) -> None:
+        """One person has one live session, the newest."""
+        for other in self._of(owned.user):
+            if other is not owned:
+                other.end(SessionReplaced())
 
     def _of(self, user: str) -> list[OwnedSession]:
         return [owned for owned in self._sessions.values() if owned.user == user]

@@ -23,9 +23,9 @@ from silvertalk.errors import DatabaseAway, DatabaseRefused
 from silvertalk.recollection import Recollection, finished
 from silvertalk.settings import Settings
 from streaming.bus import Bus, Journal
-from streaming.errors import BusError, MessageError
+from streaming.errors import BusError, BusUnavailable, Fenced, MessageError
 from streaming.logs import logger
-from streaming.messages import SessionEnded, TurnRecord
+from streaming.messages import Closed, SessionEnded, TurnRecord
 
 log = logger("orphans")
 
@@ -82,7 +82,14 @@ class Orphans:
         if not self._database.ready:
             return  # they are safe where they are
         for session in await self._bus.orphans(self._idle_ms):
-            await self._finalise(session)
+            try:
+                await self._finalise(session)
+            except BusUnavailable:
+                raise
+            except Fenced:
+                log.info("orphan_came_back", session=session)
+            except Exception:  # the others must not wait for it; it is found again later
+                log.error("orphan_broke", session=session, exc_info=True)
 
     async def _finalise(self, session: str) -> None:
         try:
@@ -94,14 +101,16 @@ class Orphans:
         try:
             recalled = Recollection.of(journal.entries)
             on_bus = self._bus.turns(session)
-            turns = recalled.uncommitted()
+            turns, number = recalled.uncommitted(), recalled.last_position[1]
             for unclosed in recalled.unclosed():
                 if (record := await finished(on_bus, session, recalled, unclosed)) is not None:
+                    number += 1  # closed first: a client that comes back meanwhile fences us, and goes on with the turn
+                    await journal.append(Closed(record=record), number=number)
                     turns.append(record)
             for turn in turns:
                 await self._commit(turn)
             await self._database.end_session(session, datetime.now(UTC))
-            await journal.append(SessionEnded(reason="orphan"), number=recalled.last_position[1] + 1)
+            await journal.append(SessionEnded(reason="orphan"), number=number + 1)
             written = True
             log.info("orphan_finalised", session=session, turns=len(turns))
         except DatabaseAway:

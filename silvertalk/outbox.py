@@ -186,7 +186,8 @@ class Outbox:
 
     def _lose_socket(self, error: Exception) -> None:
         """From now on only the journal is written."""
-        if (socket := self._socket) is not None:
+        socket = self._arrival.socket if self._arrival is not None else self._socket
+        if socket is not None:
             self.detach(socket)
             self._on_socket_lost(socket, error)
 
@@ -215,10 +216,11 @@ class Outbox:
         """Tell a client that has come what it must know first; whatever waited for a client happens then."""
         try:
             async for text, audio in arrival.first():
+                if self._arrival is not arrival:
+                    return  # gone already, or there is a newer one
                 await self._within(arrival.socket, text, audio)
-        except (
-            Exception
-        ) as error:  # the bus away, or a socket that is gone, which says so in exceptions of its server's
+        # The bus is away, or the socket is gone, which says so in exceptions of its server's.
+        except Exception as error:
             if self._arrival is arrival:
                 self._arrival = None
                 self._on_socket_lost(arrival.socket, error)

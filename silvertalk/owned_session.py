@@ -75,6 +75,8 @@ class Beginning:
     last_event: int = 0
     epochs: set[int] = field(default_factory=set)
     """Known from the journal."""
+    committed: set[int] = field(default_factory=set)
+    """Turns of which the journal says that the database has them."""
     microphone_sample: int = 0
     utterance_sample: int | None = None
     """First sample of the utterance that was open, if one was."""
@@ -100,6 +102,11 @@ class OwnedSession:
         self._journal = journal
         self._epochs = beginning.epochs | {journal.epoch}
         self._push_to_talk = beginning.push_to_talk
+        # Both bounded by the turns of a session's longest life.
+        self._committed = set(beginning.committed)
+        self._unwritten: set[int] = set()
+        """Turns on their way to the database."""
+        self._written = asyncio.Event()
         self._ending: End = ""
         self._socket: Socket | None = None
         self._lost: SocketLost = _nobody
@@ -113,7 +120,7 @@ class OwnedSession:
             own_again=self._own_again,
             last_event=beginning.last_event,
         )
-        self.life = TurnLife(parts.bus.turns(self.id), self.outbox, settings, commit=parts.committer.submit)
+        self.life = TurnLife(parts.bus.turns(self.id), self.outbox, settings, commit=self.commit)
         self.session = Session(
             session=self.id,
             user=self.user,
@@ -166,6 +173,7 @@ class OwnedSession:
 
     async def _run(self, restore: Callable[[], Awaitable[None]] | None) -> None:
         metrics.SESSIONS.inc()
+        recorded = False
         sending = self._spawn(self._send(), "outbox")
         try:
             async with self.life:
@@ -183,17 +191,29 @@ class OwnedSession:
                     await self._parts.committer.submit(SessionEnd(self.id, datetime.now(UTC)))
             self.outbox.end()
             await asyncio.wait([sending], timeout=LAST_EVENTS_SECONDS)
+            recorded = self._ending == "ended" and await self._all_written()
         finally:
             metrics.SESSIONS.dec()
+            self.ending.set()
             self._unpark()
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel("the session is over")
             self._parts.bus.forget_session(self.id)
             with suppress(TimeoutError):  # the bus sees to it once Redis is back
                 async with asyncio.timeout(LAST_EVENTS_SECONDS):
-                    await self._journal.close(ended=self._ending == "ended")
+                    await self._journal.close(ended=recorded)
             log.info("session_closed", session=self.id, reason=self._ending)
             self.over.set()
+
+    async def _all_written(self) -> bool:
+        """Whether the database has every turn. If not, the session is left for whoever looks for orphans: this
+        gateway may not live until the database is back."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_EVENTS_SECONDS):
+                while self._unwritten:
+                    self._written.clear()
+                    await self._written.wait()
+        return not self._unwritten
 
     async def _send(self) -> None:
         """Empty the outbox; without its journal a session cannot go on."""
@@ -214,8 +234,18 @@ class OwnedSession:
         self._epochs.add(self._journal.epoch)
         return self._journal, self.opened()
 
+    async def commit(self, record: TurnRecord) -> None:
+        """Have a closed turn written to the database."""
+        self._unwritten.add(record.turn)
+        await self._parts.committer.submit(record)
+
     def committed(self, record: TurnRecord) -> None:
         """The database has a turn: it is told, and from time to time the journal lets go of what nobody needs."""
+        if record.turn in self._committed:
+            return  # the session came back to this gateway while an earlier copy of the record still waited
+        self._committed.add(record.turn)
+        self._unwritten.discard(record.turn)
+        self._written.set()
         self.session.committed(record)
         before = self.session.first_remembered_event
         if record.turn % TRIM_EVERY_TURNS == 0 and before:

@@ -15,6 +15,7 @@ from streaming.audio import ms_to_samples
 from streaming.bus import Turns
 from streaming.errors import ProtocolError, StreamGone
 from streaming.messages import (
+    APOLOGY,
     Closed,
     Committed,
     Interrupted,
@@ -61,6 +62,11 @@ class RecalledTurn:
     @property
     def typed(self) -> bool:
         return self.ended is not None and self.ended.reason == "typed"
+
+    @property
+    def has_failed(self) -> bool:
+        """The client was told that nobody can answer, or not to the end."""
+        return self.reply_ended is not None and self.reply_ended.reason == "failed"
 
     @property
     def is_left_behind(self) -> bool:
@@ -202,7 +208,7 @@ async def finished(
         user=recalled.user,
         turn=turn.number,
         language=recalled.language,
-        outcome="answered",
+        outcome="failed" if source == APOLOGY or (turn.has_failed and not sentences) else "answered",
         transcript=turn.transcript,
         reply=" ".join(sentence.text for sentence in sentences),
         heard=heard_text(sentences, sent if played is None else min(played, sent)),

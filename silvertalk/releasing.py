@@ -76,3 +76,4 @@ def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
     else:
         turn.place_audio(message)
         turn.audio_was_sent(len(message.pcm) // 2)
+        turn.play_to(turn.playhead)

@@ -125,10 +125,8 @@ class Session:
     def returned(self, playhead: Playhead | None) -> None:
         """A client is here and has been told what it missed. `playhead`: how far it says to have played."""
         self.away = False
-        if playhead is not None:
-            self.played(playhead.turn, playhead.samples, flushed=False)
         for turn in self._unsettled.values():
-            turn.listen_again()
+            turn.listen_again(playhead)
         self._tell_floor()
 
     def take_up(self, records: Sequence[TurnRecord], living: Sequence[Turn], last_turn: int, floor: Floor) -> None:

@@ -116,6 +116,7 @@ def _beginning(resume: Resume, recalled: Recollection, found: _Found, last_event
         push_to_talk=push_to_talk,
         last_event=last_event,
         epochs=recalled.epochs,
+        committed={turn.number for turn in recalled.turns.values() if turn.committed},
         microphone_sample=heard_to,
         utterance_sample=speaking.opened.first_sample if speaking is not None else None,
     )
@@ -141,7 +142,7 @@ async def _restore(
         session.ask_for(found.to_ask)
     for record in waiting:
         if record.outcome != "nothing_heard":
-            await parts.committer.submit(record)
+            await owned.commit(record)
 
 
 async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch: int) -> _Found:
@@ -228,7 +229,10 @@ def _place(found: _Found, turn: Turn, told: RecalledTurn) -> None:
     phase = _phase(turn.handle, turn.sent_up)
     if phase == "asked":
         found.floor = Floor.THINKING
-        if told.ended is None:
+        if turn.opened.text is None and not _endpoint_was_told(turn, told):
+            turn.transcript, turn.transcript_is_final = "", False  # what was told is the first half of it
+            found.to_tell_ended = turn
+        elif told.ended is None:
             found.to_tell_ended = turn
     elif turn.opened.text is not None or _endpoint_was_told(turn, told):
         found.floor = Floor.THINKING

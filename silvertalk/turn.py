@@ -33,6 +33,7 @@ from streaming.messages import (
     TurnRecord,
     UpMessage,
 )
+from streaming.protocol import Playhead
 
 Outcome = Literal["answered", "failed", "nothing_heard"]
 
@@ -95,6 +96,8 @@ class Turn:
     timings_ms: dict[str, float] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     """Entries of the down stream that an earlier gateway released: told already, and only counted here."""
+    playhead: int = 0
+    """What the client that came back says to have played of it: it may come before these entries are read."""
     told_done: bool = False
     """That earlier gateway has said that the reply is complete."""
     _end_sample: int = 0
@@ -277,8 +280,11 @@ class Turn:
             self.sentences[-1].samples += samples
         self.moved.set()
 
-    def listen_again(self) -> None:
+    def listen_again(self, playhead: Playhead | None) -> None:
         """The client was away and is back: it plays on from where it stopped, and time begins to count again."""
+        if playhead is not None and playhead.turn == self.number:
+            self.playhead = playhead.samples
+            self.play_to(playhead.samples)
         if self.first_audio_at is not None:
             now = asyncio.get_running_loop().time()
             self.first_audio_at = max(self.first_audio_at, now - self.played_samples / self.opened.reply_rate)

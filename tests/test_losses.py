@@ -16,7 +16,7 @@ from gpu_node.engines import Hypothesis, ReplyRequest, Samples, Token
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from silvertalk.database import Database
 from silvertalk.orphans import Orphans
-from streaming.bus import Bus, Journal
+from streaming.bus import Bus, Journal, names
 from streaming.messages import (
     APOLOGY,
     Closed,
@@ -330,6 +330,28 @@ async def test_the_turns_of_a_gateway_that_died_are_written_once(valkey: Valkey,
         (3, "끝을 못 본 말", True),
     ]
     assert session is not None and session.ended_at is not None
+
+
+async def test_one_orphan_that_cannot_be_read_does_not_keep_the_others_waiting(valkey: Valkey, tmp_path: Path) -> None:
+    spoilt = "f" * 32
+    opened = SessionOpened(user=USER, language="ko", reply_rate=24_000)
+    async with Bus.open([valkey.url], name="dead") as bus:
+        journal = await Journal.own(bus, spoilt, gateway="dead")
+        await journal.append(opened, number=1)
+        await journal.append(Released(turn=1, entry="1-2"), number=2)
+        journal.let_go()
+    valkey.execute("XADD", names.down(spoilt, 1), "1-2", "mark", "no message")
+    valkey.execute("PEXPIRE", names.down(spoilt, 1), "60000")
+    words = FinalTranscript(turn=1, text="끝을 못 본 말", language="ko", rejected="", confidence=0.0)
+    await dead_gateway(valkey.url, opened, Told(event=encode_event(words)))
+    chosen = product.settings(valkey.url, tmp_path)
+    async with Bus.open([valkey.url], name="living") as bus, Database(chosen.database) as database:
+        await database.wait_ready()
+        await Orphans(bus, database, chosen, idle_ms=0).look()
+        [row] = await database.turns(SESSION)
+        closed = [entry.record for _, entry in await Journal.peek(bus, SESSION) if isinstance(entry, Closed)]
+    assert (row.transcript, row.interrupted) == ("끝을 못 본 말", True)
+    assert [record.transcript for record in closed] == [row.transcript], "whoever comes back meanwhile finds it closed"
 
 
 async def test_a_reply_that_was_under_way_is_found_in_the_down_stream(valkey: Valkey, tmp_path: Path) -> None:

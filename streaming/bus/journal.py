@@ -113,7 +113,7 @@ class Journal:
 
     def let_go(self) -> None:
         self._closed = True
-        self._sessions.let_go(self._session)
+        self._sessions.let_go(self._session, self)
         self.writer.close()
 
     async def _end(self) -> None:
@@ -125,7 +125,7 @@ class Journal:
         except BusError as error:
             log.info("%s was closed with events unsent: %s", self._key, error)
         self.writer.close()
-        await self._sessions.release(self._session)
+        await self._sessions.release(self._session, self)
 
     # --- becoming the owner ------------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Journal:
             # Its last owner deleted it as the session ended there, or Redis lost it.
             entry_id = await self._sessions.adopt(self._session)
             await self._server.main.ask(*self._naming(entry_id))
-        self._sessions.hold(self._session, entry_id)
+        self._sessions.hold(self._session, entry_id, self)
 
     async def _next_epoch(self) -> int:
         top, time = await self._server.main.call(("XREVRANGE", self._key, "+", "-", "COUNT", 1), ("TIME",))

@@ -31,6 +31,7 @@ class Sessions:
         self._consumer = server.process
         # Bounded by the sessions a gateway admits.
         self._held: dict[str, str] = {}
+        self._holders: dict[str, object] = {}
         self._touch_at: dict[str, float] = {}
 
     # --- owning ------------------------------------------------------------------------------------------------------
@@ -54,20 +55,29 @@ class Sessions:
         )
         return not (isinstance(reply, RedisError) and is_no_group(reply)) and bool(checked(reply))
 
-    def hold(self, session: str, entry_id: str) -> None:
-        """The session is ours from now on: it is renewed until `let_go` or `release`."""
+    def hold(self, session: str, entry_id: str, holder: object) -> None:
+        """The session is ours from now on: it is renewed until its `holder` says `let_go` or `release`.
+
+        A later holder may be of this process too: what an earlier one lets go of is not the session any more.
+        """
         self._held[session] = entry_id
+        self._holders[session] = holder
         self._touch_at[session] = self._now() + self._server.limits.journal_ttl_ms / 4000
 
-    def let_go(self, session: str) -> None:
+    def let_go(self, session: str, holder: object) -> None:
         """Renew no more: if nobody else takes the session, it becomes an orphan."""
+        if self._holders.get(session) is holder:
+            self._forget(session)
+
+    def _forget(self, session: str) -> None:
         self._held.pop(session, None)
+        self._holders.pop(session, None)
         self._touch_at.pop(session, None)
 
-    async def release(self, session: str) -> None:
+    async def release(self, session: str, holder: object) -> None:
         """The session is over: delete its entry, if it is still ours."""
-        entry_id = self._held.get(session)
-        self.let_go(session)
+        entry_id = self._held.get(session) if self._holders.get(session) is holder else None
+        self.let_go(session, holder)
         if entry_id is not None:
             await self._server.insist(
                 (
@@ -98,7 +108,7 @@ class Sessions:
         await self._touch([session for session, entry_id in held if entry_id in kept])
         lost = [session for session, entry_id in held if entry_id not in kept and self._held.get(session) == entry_id]
         for session in lost:
-            self.let_go(session)
+            self._forget(session)
         return lost
 
     async def orphans(self, min_idle_ms: int) -> list[str]:

@@ -1,7 +1,7 @@
 """What is refused, and what never is: rules here; the real noises and voices in test_whisper.py."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gpu_node.engines import Hypothesis, Word
@@ -130,6 +130,7 @@ phrases = st.lists(st.sampled_from(["가", "나", "다라"]), min_size=1, max_si
 
 
 @given(before=phrases, phrase=phrases, after=phrases, repeats=st.integers(1, 30))
+@example(before=["가"], phrase=["나", "나", "가", "가"], after=["나", "가", "가", "가"], repeats=4)
 def test_no_phrase_stays_in_a_row_for_long(
     before: list[str], phrase: list[str], after: list[str], repeats: int
 ) -> None:

@@ -20,6 +20,7 @@ from streaming.protocol import (
     Flush,
     PartialTranscript,
     ReceivedSamples,
+    SpeechBegan,
     SpokenAudio,
     SpokenText,
     decode_audio,
@@ -320,3 +321,20 @@ async def test_a_client_that_is_gone_before_it_was_told_all_may_come_again(valke
 
 async def _one_thing() -> AsyncIterator[tuple[str, bytes]]:
     yield "something", b""
+
+
+async def test_who_is_slow_to_come_in_is_cut_off_like_anybody(valkey: Valkey) -> None:
+    """What is told meanwhile waits, and must not wait without bound."""
+    async with lines(valkey) as line:
+        line.outbox.detach(line.phone)
+        slow, told = Phone(), [("{}", b"")] * 3
+        slow.taking.clear()
+        arriving = asyncio.create_task(line.arrive(slow, *told))
+        await asyncio.sleep(0)
+        for number in range(MAX_WAITING_ITEMS + 1):
+            line.outbox.tell(SpeechBegan(turn=number, sample=0))
+        assert [type(error) for error in line.lost] == [ClientTooSlow]
+        slow.taking.set()
+        arriving.cancel()
+        await line.emptied()
+    assert len(slow.taken) <= 1, "nothing is said to a client that was given up"

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from silvertalk.outbox import Outbox
 from silvertalk.recollection import Recollection, finished
 from silvertalk.retelling import Retold, retell
-from streaming.bus import Bus
+from silvertalk.session import Session
+from silvertalk.turn import Turn
+from silvertalk.turn_life import TurnLife
+from streaming.bus import Bus, Journal
+from streaming.floor import Floor
 from streaming.messages import (
     Closed,
     Committed,
@@ -36,6 +44,7 @@ from streaming.protocol import (
     decode_event,
     encode_event,
 )
+from tests.product import settings
 from tests.silvertalk.records import record
 from tests.valkey import Valkey
 
@@ -206,6 +215,53 @@ def test_the_microphone_was_heard_to_the_end_of_the_wait() -> None:
 def test_who_goes_on_after_an_endpoint_has_no_final_transcript_yet() -> None:
     [turn] = Recollection.of(numbered([OPENED, ended(1), final(1), ended(1)])).unclosed()
     assert turn.final is None and turn.ended is not None
+
+
+async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_later(bus: Bus, tmp_path: Path) -> None:
+    released = await reply(bus, 1)
+    handle, sent_up = await bus.turns(SESSION).adopt(1, epoch=2)
+    turn = Turn(
+        session=SESSION, user="u", number=1, language="ko", opened=handle.opened, recalled=set(released), attempt=1
+    )
+    turn.take_up(handle, sent_up)
+    journal = await Journal.own(bus, SESSION, gateway="g")
+    chosen = settings("unix:///nowhere", tmp_path)
+    outbox = Outbox(journal, send_seconds=1, limit_bytes=2**20, on_socket_lost=lambda *_: None, own_again=_unused)
+    life = TurnLife(bus.turns(SESSION), outbox, chosen, commit=_unused)
+    session = Session(
+        session=SESSION,
+        user="u",
+        language="ko",
+        outbox=outbox,
+        life=life,
+        reply_rate=24_000,
+        history_turns=0,
+        max_speech_samples=16_000,
+        local_time=str,
+        on_fenced=lambda: None,
+    )
+    assert not sent_up
+    async with life, asyncio.timeout(10):
+        session.take_up([], [turn], 1, Floor.SPEAKING)
+        session.returned(Playhead(turn=1, samples=3 * PIECE))
+        while turn.sent_samples < 4 * PIECE:
+            await turn.moved.wait()
+            await asyncio.sleep(0)
+        life.let_go()
+    assert turn.played_samples == 3 * PIECE
+    await journal.close()
+
+
+async def _unused(*_: object) -> Any:
+    raise AssertionError("nothing is sent here, and nothing committed")
+
+
+async def test_a_turn_that_nobody_could_answer_is_kept_as_failed(bus: Bus) -> None:
+    failed = ReplyEnded(turn=1, reply=1, reason="failed", source="", audio_samples=0, timings_ms={})
+    recalled = Recollection.of(numbered([OPENED, ended(1), final(1), told(failed)]))
+    [turn] = recalled.unclosed()
+    kept = await finished(bus.turns(SESSION), SESSION, recalled, turn)
+    assert kept is not None and (kept.outcome, kept.transcript) == ("failed", "말 1")
 
 
 async def test_the_record_its_gateway_did_not_live_to_write(bus: Bus) -> None:

@@ -239,6 +239,17 @@ async def test_a_second_entry_of_a_session_is_no_orphan(valkey: Valkey, gateway:
     assert valkey.length(names.SESSIONS) == 1
 
 
+async def test_an_owner_replaced_within_its_process_takes_nothing_along(gateway: Bus, node: Bus) -> None:
+    """Its session came back, or was being finalised, here: what it lets go of late is another's already."""
+    session = a_session()
+    for ended in (False, True):
+        older = await Journal.own(gateway, session, gateway="g")
+        await Journal.own(gateway, session, gateway="g")
+        await older.close(ended=ended)
+        await Journal.own(node, session, gateway="n")
+        assert await gateway.renew_sessions() == [session], "it was renewed until another process took it"
+
+
 async def test_an_entry_that_was_deleted_is_made_again(valkey: Valkey, gateway: Bus, node: Bus) -> None:
     session = a_session()
     await Journal.own(gateway, session, gateway="g")
