@@ -37,6 +37,7 @@ class Connection:
             tell_fault=lambda error: outbox.tell(problem_of(error), journaled=False),
             burst_seconds=burst,
         )
+        self._reading: asyncio.Task[bool] | None = None
         self._lost = asyncio.Event()
         self._reason: SilverTalkError | None = None
 
@@ -46,7 +47,7 @@ class Connection:
         owned = self._owned
         owned.attach(self._socket, self._on_lost, resume, resync)
         name = owned.id[:8]
-        reading = asyncio.create_task(self._reader.run(), name=f"read:{name}")
+        reading = self._reading = asyncio.create_task(self._reader.run(), name=f"read:{name}")
         waiting = [
             asyncio.create_task(self._lost.wait(), name=f"lost:{name}"),
             asyncio.create_task(owned.ending.wait(), name=f"ending:{name}"),
@@ -75,6 +76,8 @@ class Connection:
     def _on_lost(self, socket: Socket, error: Exception) -> None:
         if isinstance(error, SilverTalkError | StreamingError):  # otherwise the socket's own: it is gone
             self._reason = translated(error)
+        if self._reading is not None:
+            self._reading.cancel("another client may have been told already what was heard")
         self._lost.set()
 
 

@@ -173,6 +173,7 @@ class Gateway:
         if not kept.knows((resume.epoch, resume.last_event)):
             raise Unknown("unknown_epoch")
         self._end_others(kept)
+        await self._bus.announce_session(user, kept.id, self._parts.name)  # it may have gone unheard the first time
         metrics.OPENED.labels("resumed").inc()
         return kept
 
@@ -205,6 +206,8 @@ class Gateway:
         self._forgetting.add(forgetting)
         forgetting.add_done_callback(self._forgetting.discard)
         await self._bus.announce_session(owned.user, owned.id, self._parts.name)
+        if self._draining:  # it arrived while everybody was being told to leave
+            owned.hand_over()
 
     async def _forget(self, owned: OwnedSession) -> None:
         await owned.over.wait()

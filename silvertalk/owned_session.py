@@ -101,7 +101,6 @@ class OwnedSession:
         self._parts = parts
         self._journal = journal
         self._epochs = beginning.epochs | {journal.epoch}
-        self._push_to_talk = beginning.push_to_talk
         # Both bounded by the turns of a session's longest life.
         self._committed = set(beginning.committed)
         self._unwritten: set[int] = set()
@@ -132,6 +131,7 @@ class OwnedSession:
             max_speech_samples=settings.max_utterance_seconds * MICROPHONE_RATE,
             local_time=self._local_time,
             on_fenced=self.fenced,
+            on_settled=self._on_settled,
         )
         self.microphone = Microphone(
             parts.vad,
@@ -240,15 +240,18 @@ class OwnedSession:
         await self._parts.committer.submit(record)
 
     def committed(self, record: TurnRecord) -> None:
-        """The database has a turn: it is told, and from time to time the journal lets go of what nobody needs."""
+        """The database has a turn: it is told."""
         if record.turn in self._committed:
             return  # the session came back to this gateway while an earlier copy of the record still waited
         self._committed.add(record.turn)
         self._unwritten.discard(record.turn)
         self._written.set()
         self.session.committed(record)
+
+    def _on_settled(self, turn: int) -> None:
+        """From time to time the journal lets go of what nobody needs."""
         before = self.session.first_remembered_event
-        if record.turn % TRIM_EVERY_TURNS == 0 and before:
+        if turn % TRIM_EVERY_TURNS == 0 and before:
             self.outbox.record(self.opened(), after=lambda: self._trim(before))
 
     def _trim(self, before: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from silvertalk.recollection import Position, Recollection, position_of, released_of
+from silvertalk.recollection import Position, Recollection, event_of, position_of, released_of
 from streaming.bus import Turns
 from streaming.messages import (
     Committed,
@@ -28,6 +28,7 @@ from streaming.protocol import (
     AudioHeader,
     Event,
     Flush,
+    ReplyEnded,
     Resume,
     SpokenAudio,
     SpokenText,
@@ -60,11 +61,13 @@ async def retell(entries: Sequence[tuple[str, JournalRecord]], resume: Resume, t
                     over = recalled_turn.record is not None or recalled_turn.interrupted is not None
                     told = dict(await released_of(turns, resume.session, recalled_turn))
                     played = playhead.get(record.turn, 0) if not over else None
-                    reply = replies[record.turn] = _Reply(record.turn, told, played)
+                    cut = recalled_turn.interrupted
+                    sent = cut.sent_samples if cut is not None else None
+                    reply = replies[record.turn] = _Reply(record.turn, told, played, sent)
                 retold = reply.tell(record.entry, position, position > known)
                 if retold is not None:
                     yield retold
-            case Told() if position > known:
+            case Told() if position > known and not _was_taken_back(record, recalled):
                 yield Retold(record.event.decode())
             case Interrupted() if position > known:
                 yield _event(Flush(turn=record.turn), position)
@@ -76,14 +79,27 @@ async def retell(entries: Sequence[tuple[str, JournalRecord]], resume: Resume, t
                 pass
 
 
+def _was_taken_back(told: Told, recalled: Recollection) -> bool:
+    """A reply that was said to be complete and then interrupted, before anybody was told the former."""
+    event = event_of(told)
+    if not isinstance(event, ReplyEnded):
+        return False
+    last = recalled.turns[event.turn].reply_ended
+    return last is not None and last.reason == "interrupted" != event.reason
+
+
 class _Reply:
     """One turn's reply, counted through again as it was when it was told first."""
 
-    def __init__(self, turn: int, told: dict[str, ReplyText | ReplyAudio], played: int | None) -> None:
-        """`played`: the reply is still being played, and this much of it was; None: nobody plays it any more."""
+    def __init__(
+        self, turn: int, told: dict[str, ReplyText | ReplyAudio], played: int | None, sent: int | None
+    ) -> None:
+        """`played`: the reply is still being played, and this much of it was; None: nobody plays it any more.
+        `sent`: samples after which a barge-in took back the rest, if one did."""
         self._turn = turn
         self._told = told
         self._played = played
+        self._sent = sent
         self._sentence = -1
         self._sequence = 0
         self._samples = 0
@@ -101,7 +117,8 @@ class _Reply:
                 text=message.text,
                 source=message.source,
             )
-            return _event(text, position) if missed else None
+            was_taken_back = self._sent is not None and self._samples >= self._sent
+            return _event(text, position) if missed and not was_taken_back else None
         if message is None:  # its stream has expired
             return None
         samples = len(message.pcm) // 2

@@ -71,9 +71,11 @@ class Session:
         max_speech_samples: int,
         local_time: Callable[[], str],
         on_fenced: Callable[[], None],
+        on_settled: Callable[[int], None],
     ) -> None:
         """`max_speech_samples`: who goes on beyond it is not cut off, but begins another turn. `on_fenced` is called
-        where a turn finds out that the session has another owner."""
+        where a turn finds out that the session has another owner, `on_settled` with each turn that nothing more will
+        come of."""
         self.id = session
         self.user = user
         self.language: Language = language
@@ -82,6 +84,7 @@ class Session:
         self._reply_rate = reply_rate
         self._max_speech_samples = max_speech_samples
         self.fenced = on_fenced
+        self._on_settled = on_settled
         self.away = True
         """There is no client at present: what is told is kept for it, and nothing is being played."""
         self._floor = Floor.OPEN
@@ -282,6 +285,7 @@ class Session:
         self._unsettled.pop(turn, None)
         if not self._unsettled:
             self.settled.set()
+        self._on_settled(turn)
 
     def fail(self, turn: Turn, error: SilverTalkError) -> None:
         """The turn cannot be answered, or no further: the person is told, and the floor is theirs again.

@@ -15,6 +15,7 @@ from typing import Literal
 from silvertalk.owned_session import Beginning, OwnedSession, Parts
 from silvertalk.recollection import RecalledTurn, Recollection, finished
 from silvertalk.turn import Turn
+from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Journal, OpenTurn
 from streaming.bus.names import session_id
 from streaming.errors import StreamGone
@@ -38,6 +39,9 @@ log = logger("taking_over")
 MAX_UNWRITTEN_EVENTS = 100_000
 """Events that a client may have been told after the last one in the journal, such as partial transcripts: more than in
 six hours. A client that claims more was told them by nobody."""
+
+UNTOLD_SAMPLES = MICROPHONE_RATE
+"""What was received last may hold the beginning of something said, of which nobody was told yet: it is heard again."""
 
 Phase = Literal["user", "paused", "asked", "cancelled", "closed"]
 
@@ -108,7 +112,8 @@ def _beginning(resume: Resume, recalled: Recollection, found: _Found, last_event
     if speaking is not None:  # what came after the last that was sent up is heard again
         heard_to = speaking.spoken_to
     else:
-        heard_to = max(recalled.heard_to, min(resume.received_samples, resume.microphone_sample))
+        acknowledged = min(resume.received_samples, resume.microphone_sample)
+        heard_to = max(recalled.heard_to, acknowledged - UNTOLD_SAMPLES)
     return Beginning(
         session=resume.session,
         user=recalled.user,

@@ -176,6 +176,13 @@ class StreamWriter:
         self._mark()
         return entry
 
+    def trimmed(self, count: int) -> None:
+        """So many of the oldest entries are gone from the stream: there is room for as many new ones."""
+        count = min(count, self._taken_entries)
+        if count:
+            self._taken_bytes -= self._taken_bytes * count // self._taken_entries
+            self._taken_entries -= count
+
     def _check_bounds(self, size: int) -> None:
         limits = self._limits
         if len(self._pending) >= limits.max_pending_entries or self._pending_bytes + size > limits.max_pending_bytes:

@@ -150,9 +150,12 @@ async def test_what_was_sent_and_not_played_is_told_again_and_no_text_twice(bus:
 async def test_what_a_barge_in_took_back_stays_silent(bus: Bus) -> None:
     released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
     cut = Interrupted(turn=1, attempt=1, sent_samples=PIECE, reason="speech")
-    found = await retold(bus, numbered([OPENED, *released, cut]), resume(2, turn=1, played=0))
-    assert kinds(found) == [("reply.text", 5), ("flush", 8)]
+    reply_ended = ReplyEnded(turn=1, reply=1, reason="interrupted", source="s", audio_samples=PIECE, timings_ms={})
+    entries = numbered([OPENED, *released, done(1), cut, told(reply_ended)])
+    found = await retold(bus, entries, resume(1, turn=1, played=0))
+    assert kinds(found) == [("reply.text", 2), ("flush", 9), ("reply.done", 10)]
     assert not any(each.audio for each in found)
+    assert json.loads(found[-1].text)["reason"] == "interrupted", "and not `completed` before it"
 
 
 async def test_a_commit_is_told_with_what_was_heard(bus: Bus) -> None:
@@ -239,6 +242,7 @@ async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_lat
         max_speech_samples=16_000,
         local_time=str,
         on_fenced=lambda: None,
+        on_settled=lambda _: None,
     )
     assert not sent_up
     async with life, asyncio.timeout(10):

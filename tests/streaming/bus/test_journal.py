@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from streaming.bus import Bus, Journal, names
-from streaming.errors import BusUnavailable, Fenced, StreamGone
+from streaming.errors import BusFull, BusUnavailable, Fenced, StreamGone
 from streaming.messages import Committed, SessionOpened
 from tests.redis_proxy import RedisProxy
 from tests.streaming.bus.parts import QUICK, a_session, until
@@ -285,3 +287,18 @@ async def test_renewing_prolongs_a_silent_journals_life(valkey: Valkey) -> None:
         assert valkey.ttl_ms(names.journal(session)) > 0
         assert valkey.ttl_ms(names.owner(session)) > 0
         assert await journal.append(OPENED, number=1)
+
+
+async def test_what_was_trimmed_makes_room(valkey: Valkey) -> None:
+    """A conversation is bounded by what its journal holds, not by all it ever held."""
+    async with Bus.open([valkey.url], name="small", limits=replace(QUICK, max_stream_entries=10)) as small:
+        journal = await Journal.own(small, a_session(), gateway="g")
+        for number in range(1, 31):
+            await journal.append(Committed(turn=number), number=number)
+            if number % 8 == 0:
+                await journal.trim(number)
+        for number in range(31, 40):
+            with suppress(BusFull):
+                await journal.append(Committed(turn=number), number=number)
+        with pytest.raises(BusFull):
+            await journal.append(Committed(turn=40), number=40)
