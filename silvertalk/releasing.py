@@ -39,34 +39,37 @@ def reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
     )
 
 
+def text_event(turn: int, sentence: int, message: ReplyText) -> SpokenText:
+    """One sentence, numbered through the turn, whichever node made it."""
+    return SpokenText(turn=turn, reply=message.reply, sentence=sentence, text=message.text, source=message.source)
+
+
+def audio_event(turn: int, sentence: int, sequence: int, first_sample: int, message: ReplyAudio) -> SpokenAudio:
+    """One piece of sound, with its place within the turn's reply audio."""
+    return SpokenAudio(
+        turn=turn,
+        reply=message.reply,
+        sentence=sentence,
+        sequence=sequence,
+        first_sample=first_sample,
+        samples=len(message.pcm) // 2,
+    )
+
+
 def _release_text(outbox: Outbox, turn: Turn, entry: str, message: ReplyText) -> None:
     if turn.mends_sentence(message):
         return  # its text is on the client's screen since before the node died; only the sound was missing
     sentence = turn.add_sentence(message)
-    text = SpokenText(
-        turn=turn.number,
-        reply=message.reply,
-        sentence=turn.last_sentence,
-        text=message.text,
-        source=message.source,
-    )
+    text = text_event(turn.number, turn.last_sentence, message)
     record = Released(turn=turn.number, entry=entry)
     outbox.release(text, record, turn=turn.number, after=lambda: turn.text_was_sent(sentence))
 
 
 def _release_audio(outbox: Outbox, turn: Turn, entry: str, message: ReplyAudio) -> None:
     sequence, first_sample = turn.place_audio(message)
-    samples = len(message.pcm) // 2
-    audio = SpokenAudio(
-        turn=turn.number,
-        reply=message.reply,
-        sentence=turn.last_sentence,
-        sequence=sequence,
-        first_sample=first_sample,
-        samples=samples,
-    )
+    audio = audio_event(turn.number, turn.last_sentence, sequence, first_sample, message)
     record = Released(turn=turn.number, entry=entry)
-    outbox.release(audio, record, turn=turn.number, audio=message.pcm, after=lambda: turn.audio_was_sent(samples))
+    outbox.release(audio, record, turn=turn.number, audio=message.pcm, after=lambda: turn.audio_was_sent(audio.samples))
 
 
 def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from silvertalk.recollection import Position, Recollection, event_of, position_of, released_of
+from silvertalk.releasing import audio_event, text_event
 from streaming.bus import Turns
 from streaming.messages import (
     Committed,
@@ -30,8 +31,6 @@ from streaming.protocol import (
     Flush,
     ReplyEnded,
     Resume,
-    SpokenAudio,
-    SpokenText,
     TurnCommitted,
     encode_event,
 )
@@ -110,28 +109,14 @@ class _Reply:
         message = self._told.get(entry)
         if isinstance(message, ReplyText):
             self._sentence += 1
-            text = SpokenText(
-                turn=self._turn,
-                reply=message.reply,
-                sentence=self._sentence,
-                text=message.text,
-                source=message.source,
-            )
+            text = text_event(self._turn, self._sentence, message)
             was_taken_back = self._sent is not None and self._samples >= self._sent
             return _event(text, position) if missed and not was_taken_back else None
         if message is None:  # its stream has expired
             return None
-        samples = len(message.pcm) // 2
-        audio = SpokenAudio(
-            turn=self._turn,
-            reply=message.reply,
-            sentence=self._sentence,
-            sequence=self._sequence,
-            first_sample=self._samples,
-            samples=samples,
-        )
+        audio = audio_event(self._turn, self._sentence, self._sequence, self._samples, message)
         self._sequence += 1
-        self._samples += samples
+        self._samples += audio.samples
         if self._played is None or (not missed and self._samples <= self._played):
             return None
         header = AudioHeader(self._turn, audio.sequence, audio.first_sample)

@@ -144,10 +144,6 @@ class Session:
                 self._turn = turn
             self._life.open(turn, self)
 
-    def pause_of_an_earlier_gateway(self, turn: Turn) -> None:
-        """Nothing was heard since the last that was sent up, and nobody knows yet whether the person goes on."""
-        turn.send_up(SpeechPaused(sample=turn.spoken_to))
-
     def ask_for(self, turn: Turn) -> None:
         """The endpoint was told, but the gateway that told it did not live to ask for the reply."""
         self._ask(turn, turn.spoken_to)

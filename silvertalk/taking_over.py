@@ -141,8 +141,8 @@ async def _restore(
         wait_ms = 0 if typed else parts.settings.endpoint_wait_ms
         reason = "typed" if typed else "silence"
         owned.outbox.tell(TurnEnded(turn=turn.number, end_sample=turn.spoken_to, wait_ms=wait_ms, reason=reason))
-    if found.to_pause is not None:
-        session.pause_of_an_earlier_gateway(found.to_pause)
+    if found.to_pause is not None:  # nobody knows yet whether they go on
+        found.to_pause.send_up(SpeechPaused(sample=found.to_pause.spoken_to))
     if found.to_ask is not None:
         session.ask_for(found.to_ask)
     for record in waiting:
