@@ -10,7 +10,7 @@ PIP_QUIETLY := -m pip install --quiet --disable-pip-version-check
 
 export PORT ?= 8000
 
-.PHONY: demo test test-gpu check bench lock clean
+.PHONY: demo test test-gpu check bench bench-turns lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("SilverTalk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -50,6 +50,9 @@ check: $(STAMP)
 
 bench: $(STAMP)  ## The benchmarks, one after another (about half an hour); see benchmarks/README.md.
 	$(BIN)/python -m benchmarks
+
+bench-turns: $(STAMP)  ## When has somebody finished: the endpoint against fixed timers; see benchmarks/turns.py.
+	$(BIN)/python -m benchmarks.turns
 
 lock:  ## Resolve again: after a change of pyproject.toml's dependencies.
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --extra node --extra embedded --extra dev \

@@ -17,8 +17,16 @@ ALWAYS = (
     "benchmarks.microphones",
     "benchmarks.failover",
     "benchmarks.coming_back",
+    "benchmarks.distress",
+    "benchmarks.overlap",
 )
-WITH_RECORDINGS = ("benchmarks.vad", "benchmarks.transcription", "benchmarks.tts_round_trip", "benchmarks.talking")
+WITH_RECORDINGS = (
+    "benchmarks.vad",
+    "benchmarks.turns",
+    "benchmarks.transcription",
+    "benchmarks.tts_round_trip",
+    "benchmarks.talking",
+)
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "audio"
 
 

@@ -43,6 +43,8 @@ ENGINES = {
     "STT_ENGINE": "scripted:pass_ms=300",
     "LLM_ENGINES": "scripted:first_token_ms=300,tokens_per_second=40",
     "TTS_ENGINE": "scripted:rtf=0.3",
+    "END_OF_TURN": "off",
+    "FILLER_AFTER_MS": "0",
 }
 PATIENCE_SECONDS = 60.0
 

@@ -21,7 +21,7 @@ from silvertalk.client import TalkClient, talk
 from silvertalk.login import log_in_as_guest
 from streaming.audio import float_to_pcm16
 
-SCRIPTED = {"STT_ENGINE": "scripted", "TTS_ENGINE": "scripted", "LLM_ENGINES": "scripted"}
+SCRIPTED = {"STT_ENGINE": "scripted", "TTS_ENGINE": "scripted", "LLM_ENGINES": "scripted", "END_OF_TURN": "off"}
 FRAME_SECONDS = 0.02
 ROOM_DBFS = -75.0
 

@@ -81,7 +81,7 @@ def score_all(model: SileroModel, sounds: list[bytes], gate: GateSettings | None
 
 def listen(windows: Iterable[ScoredWindow], settings: SegmenterSettings) -> Heard:
     """The segmenter and the endpointing, as a session runs them."""
-    segmenter, endpointing = Segmenter(settings), Endpointing(WAIT_MS)
+    segmenter, endpointing = Segmenter(settings), Endpointing(fixed_wait_ms=WAIT_MS)
     heard = Heard([], [], None, 0, 0)
     for window in windows:
         for event in segmenter.feed([window]):

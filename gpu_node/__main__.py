@@ -31,6 +31,7 @@ async def serve(settings: NodeSettings) -> None:
     """Warm up, then claim turns until told to stop."""
     async with (
         EngineQueue("engine") as queue,
+        EngineQueue("turn-end") as beside,
         Bus.open(
             settings.bus_urls,
             name=settings.node_name,
@@ -38,7 +39,7 @@ async def serve(settings: NodeSettings) -> None:
             lease_ms=settings.lease_ms,
         ) as bus,
     ):
-        engines = build_engines(settings, queue)
+        engines = build_engines(settings, queue, beside)
         worker = Worker(
             bus,
             engines,
@@ -47,6 +48,7 @@ async def serve(settings: NodeSettings) -> None:
             lease_ms=settings.lease_ms,
             engine_stall_ms=settings.engine_stall_ms,
             drain_seconds=settings.drain_seconds,
+            speculations_per_minute=settings.node_speculations_per_minute,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

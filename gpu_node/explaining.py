@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from gpu_node.engines.specification import parse_engines, parse_voices
+from gpu_node.errors import WeightsMissing
 from gpu_node.profiles import PROFILES
 from gpu_node.settings import NodeSettings
-from gpu_node.weights import MODELS, Model
+from gpu_node.weights import MODELS, Model, Weights
 from streaming.plan import Choice, ModelWanted, Plan
 
 VOICE_MODELS: Mapping[str, tuple[str, ...]] = {
@@ -48,6 +49,7 @@ def explain(settings: NodeSettings, environment: Mapping[str, str]) -> Plan:
         cache_dir=str(settings.cache_dir),
         offline=settings.offline,
         slots=settings.node_slots,
+        end_of_turn=_end_of_turn(settings),
     )
 
 
@@ -56,6 +58,19 @@ def _on_cuda(settings: NodeSettings, voices: tuple[str, ...]) -> Iterator[Litera
         yield "ears"
     if "xtts" in voices and settings.tts_device == "cuda":
         yield "voice"
+
+
+def _end_of_turn(settings: NodeSettings) -> str:
+    """The model that END_OF_TURN names; `absent` where its file is not here: a node does without it."""
+    name = parse_engines(settings.end_of_turn)[0].name
+    if name != "smart-turn":
+        return name
+    weights = Weights(models_root=settings.models_root, cache=settings.cache_dir, offline=True)
+    try:
+        weights.file(name)
+    except (WeightsMissing, OSError):
+        return "absent"
+    return name
 
 
 def _ear(settings: NodeSettings) -> str:

@@ -1,15 +1,18 @@
 """One turn on the node: what the gateway says on the up stream, to what the ear and the mouth do about it.
 
     TurnOpened                    -> an Ear (or, for a typed turn, its text)
-    AudioBatch, SpeechPaused, …   -> the Ear
+    AudioBatch, SpeechPaused, …   -> the Ear, and the PauseListener beside it
     StartReply                    -> the final transcript, then the Mouth
+    ConfirmReply                  -> the Mouth may go beyond its first sentence
     CancelReply                   -> the Mouth's task is cancelled
+    SpeechResumed                 -> so it is, where the reply was not confirmed
     CloseTurn                     -> the turn is let go
 
 A turn that is given up has neither ear nor reply, since either may be what took its nodes down: it is followed all the
 same, and answered with the apology.
 
-The deliveries of the bus are synchronous and only take note; the work is done by three named tasks in one group.
+The deliveries of the bus are synchronous and only take note; the work is done by named tasks: two that listen and one
+that replies.
 """
 
 from __future__ import annotations
@@ -19,12 +22,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gpu_node.apology import Apology
+from gpu_node.asked import Asked
 from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
 from gpu_node.hearing import Ear
 from gpu_node.speaking import Mouth
+from gpu_node.speculation import Speculations
+from gpu_node.spoken_beforehand import SpokenBeforehand
 from gpu_node.threads import EngineQueue
 from gpu_node.transcript import Caption
+from gpu_node.turn_ending import PauseListener, TurnEndModel
 from streaming.bus import ClaimedTurn
 from streaming.errors import BusError, StreamingError
 from streaming.logs import logger
@@ -34,9 +40,9 @@ from streaming.messages import (
     CancelReply,
     Claimed,
     CloseTurn,
+    ConfirmReply,
     Language,
     Message,
-    ReplyDone,
     SpeechPaused,
     SpeechResumed,
     StartReply,
@@ -59,14 +65,17 @@ may be gone."""
 @dataclass(frozen=True)
 class Engines:
     """What a node works with. `partial_samples`: new audio that makes a caption pass worth while; None: no captions.
-    `apologies`: spoken while the node warms up."""
+    `turn_end`: None where there is no evidence of the sound. `filler_seconds`: silence after the endpoint that is
+    filled; 0: none is. `beforehand`: spoken while the node warms up."""
 
     stt: SpeechToText
     llm: LanguageModel
     tts: dict[Language, TextToSpeech]
     queue: EngineQueue
     partial_samples: int | None
-    apologies: dict[Language, Apology] = field(default_factory=dict)
+    turn_end: TurnEndModel | None = None
+    filler_seconds: float = 0.0
+    beforehand: dict[Language, SpokenBeforehand] = field(default_factory=dict)
 
 
 class TurnPipeline:
@@ -79,6 +88,7 @@ class TurnPipeline:
         node: str,
         on_resting: Callable[[], None] = lambda: None,
         *,
+        speculations: Speculations,
         given_up: str = "",
     ) -> None:
         """`on_resting` is called whenever `resting` changes. `given_up`: why the turn is only apologised for."""
@@ -87,12 +97,15 @@ class TurnPipeline:
         self._node = node
         self._opened: TurnOpened | None = None
         self._ear: Ear | None = None
-        self._start: StartReply | None = None
-        self._cancelled_attempt = 0
+        self._pauses: PauseListener | None = None
+        self._asked = Asked()
+        self._speculations = speculations
         self._closed = False
         self._lost: StreamingError | None = None
         self._changed = asyncio.Event()
         self._replying: asyncio.Task[None] | None = None
+        self._mouth: Mouth | None = None
+        """Of the reply that is being made, or was the last."""
         self._on_resting = on_resting
         self._given_up = given_up
         self.resting = False
@@ -115,15 +128,18 @@ class TurnPipeline:
         async with asyncio.timeout(OPENING_SECONDS):
             while self._opened is None and self._lost is None:
                 await self._next_change()
-        listening: asyncio.Task[None] | None = None
+        listening: list[asyncio.Task[None]] = []
         if self._ear is not None:
-            listening = asyncio.create_task(self._ear.listen(), name=f"listen:{self.name}")
+            listening.append(asyncio.create_task(self._ear.listen(), name=f"listen:{self.name}"))
+        if self._pauses is not None:
+            listening.append(asyncio.create_task(self._pauses.listen(), name=f"pauses:{self.name}"))
         try:
             await self._follow_commands()
         finally:
-            await self._stop_reply()
-            if listening is not None:
-                await _stop(listening)
+            if self._replying is not None:
+                await _stop(self._replying)
+            for task in listening:
+                await _stop(task)
 
     # --- what the gateway says ---------------------------------------------------------------------------------------
 
@@ -134,25 +150,41 @@ class TurnPipeline:
                 case TurnOpened():
                     self._opened = message
                     if message.text is None and not self._given_up:
-                        self._ear = self._make_ear(message.language)
-                case AudioBatch() if self._ear:
-                    self._rest(False)
-                    self._ear.add(message.first_sample, message.pcm)
-                case SpeechPaused() if self._ear:
-                    self._ear.paused(message.sample)
-                case SpeechResumed() if self._ear:
-                    self._ear.resumed()
-                case AudioBatch() | SpeechPaused() | SpeechResumed() if self._given_up:
-                    pass  # the person may still be speaking; what they say is what nobody here dares to hear
-                case StartReply():
-                    self._start = message
-                case CancelReply():
-                    self._cancelled_attempt = max(self._cancelled_attempt, message.attempt)
+                        self._listen_to(message)
+                case AudioBatch() | SpeechPaused() | SpeechResumed():
+                    self._hear(message)
+                case StartReply() | ConfirmReply() | CancelReply():
+                    self._asked.take(message)
                 case CloseTurn():
                     self._closed = True
                 case _:
                     log.warning("unexpected_message", kind=type(message).__name__)
         self._changed.set()
+
+    def _listen_to(self, opened: TurnOpened) -> None:
+        engines = self._engines
+        self._ear = Ear(
+            engines.stt, engines.queue, opened.language, caption=self._show, partial_samples=engines.partial_samples
+        )
+        if engines.turn_end is not None:
+            self._pauses = PauseListener(engines.turn_end, self._send)
+
+    def _hear(self, message: AudioBatch | SpeechPaused | SpeechResumed) -> None:
+        """What the person does, for those that listen. Of a turn that was given up nobody here dares to."""
+        listeners = [listener for listener in (self._ear, self._pauses) if listener is not None]
+        match message:
+            case AudioBatch():
+                if listeners:
+                    self._rest(False)
+                for listener in listeners:
+                    listener.add(message.first_sample, message.pcm)
+            case SpeechPaused():
+                for listener in listeners:
+                    listener.paused(message.sample)
+            case SpeechResumed():
+                self._asked.take(message)
+                for listener in listeners:
+                    listener.resumed()
 
     def _rest(self, resting: bool) -> None:
         if resting != self.resting:
@@ -172,46 +204,74 @@ class TurnPipeline:
         while not self._closed:
             if self._lost is not None:
                 raise self._lost
-            if self._replying is not None and answering <= self._cancelled_attempt:
-                await self._stop_reply()
-            start = self._start
-            if start is not None and start.attempt > max(answering, self._cancelled_attempt):
-                await self._stop_reply()
-                answering = start.attempt
+            wanted = self._asked.reply
+            if wanted is None or wanted.attempt != answering:
+                await self._cancel_reply()
+            if wanted is not None and wanted.attempt > answering:
+                answering = wanted.attempt
                 self._rest(False)
-                self._replying = asyncio.create_task(self._reply(start), name=f"reply:{self.name}:{start.attempt}")
+                self._mouth = self._make_mouth(wanted)
+                self._replying = asyncio.create_task(
+                    self._reply(wanted, self._mouth), name=f"reply:{self.name}:{answering}"
+                )
+            if wanted is not None and self._asked.is_confirmed:
+                self._confirm_reply()
             await self._next_change_or_rest()
+
+    def _confirm_reply(self) -> None:
+        if self._mouth is not None and not self._mouth.is_confirmed:
+            self._mouth.confirm()
+            self._rest(False)
+
+    async def _cancel_reply(self) -> None:
+        replying, self._replying = self._replying, None
+        if replying is None:
+            return
+        await _stop(replying)
+        if replying.cancelled() and self._mouth is not None:
+            self._mouth.cancelled()
 
     async def _next_change_or_rest(self) -> None:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
                 await self._next_change()
         except TimeoutError:
-            if self._replying is None or self._replying.done():
+            if self._replying is None or self._replying.done() or not (self._mouth and self._mouth.is_confirmed):
                 self._rest(True)
 
-    async def _reply(self, start: StartReply) -> None:
-        mouth = self._make_mouth(start.context.language)
+    async def _reply(self, start: StartReply, mouth: Mouth) -> None:
         try:
             if self._given_up:
-                await mouth.apologise(start)
-                await mouth.fail(start, self._given_up)
+                await mouth.fail(self._given_up, always_apologise=True)
             else:
                 await self._answer(start, mouth)
         except Exception as error:  # the engine's, or our own mistake: another attempt may still be asked for
             log.error("reply_failed", turn=self.name, attempt=start.attempt, exc_info=error)
-            await mouth.fail(start, type(error).__name__)
+            await mouth.fail(type(error).__name__)
         self._rest(True)
 
     async def _answer(self, start: StartReply, mouth: Mouth) -> None:
+        transcript = await self._transcript(start)
+        if not transcript and not start.say:
+            await mouth.hear_nothing()
+            return
+        if not mouth.is_confirmed and (reason := self._speculations.declined()):
+            log.info("speculation_declined", turn=self.name, attempt=start.attempt, reason=reason)
+            await mouth.until_confirmed()
+        await mouth.reply(transcript)
+
+    async def _transcript(self, start: StartReply) -> str:
+        """The words to be answered: those typed, or those heard, which are sent."""
         assert self._opened is not None, "a reply was asked for before the turn was opened"
-        transcript = self._opened.text
-        if transcript is None:
-            transcript = await self._final_transcript(start)
-        if transcript:
-            await mouth.reply(start, transcript)
-        else:
-            self._send(ReplyDone(attempt=start.attempt, reply=start.reply, reason="nothing_heard"))
+        if self._opened.text is not None:
+            return self._opened.text
+        try:
+            return await self._final_transcript(start)
+        except Exception as error:  # whatever the ear's trouble is, what was given to be said can be said
+            if not start.say:
+                raise
+            log.error("said_without_hearing", turn=self.name, attempt=start.attempt, exc_info=error)
+            return ""
 
     async def _final_transcript(self, start: StartReply) -> str:
         assert self._ear is not None, "a spoken turn has an ear"
@@ -234,25 +294,23 @@ class TurnPipeline:
         """The turn cannot even be followed here: the gateway hears it and tells the person."""
         await self._claimed.down.append(TurnFailed(reason=reason, detail=detail))
 
-    def _make_ear(self, language: Language) -> Ear:
-        return Ear(
-            self._engines.stt,
-            self._engines.queue,
-            language,
-            caption=self._show,
-            partial_samples=self._engines.partial_samples,
-        )
-
-    def _make_mouth(self, language: Language) -> Mouth:
+    def _make_mouth(self, start: StartReply) -> Mouth:
         assert self._opened is not None, "a reply was asked for before the turn was opened"
+        engines, language = self._engines, start.context.language
+        beforehand = engines.beforehand.get(language)
+        # Not in the midst of a reply, and not in a voice that is not the one the person chose.
+        may_fill = start.may_fill and not start.released and not start.context.voice and beforehand is not None
         return Mouth(
-            self._engines.llm,
-            self._engines.tts[language],
-            self._engines.queue,
+            start,
+            engines.llm,
+            engines.tts[language],
+            engines.queue,
             rate=self._opened.reply_rate,
             ahead_seconds=SPEECH_AHEAD_SECONDS,
             send=self._send,
-            apology=self._engines.apologies.get(language),
+            apology=beforehand.apology if beforehand else None,
+            filler=beforehand.filler(self._opened.turn) if beforehand and may_fill else None,
+            filler_seconds=engines.filler_seconds,
         )
 
     def _show(self, caption: Caption) -> None:
@@ -267,11 +325,6 @@ class TurnPipeline:
             self._claimed.down.append_soon(message)
         except BusError as error:
             self._on_lost(error)
-
-    async def _stop_reply(self) -> None:
-        replying, self._replying = self._replying, None
-        if replying is not None:
-            await _stop(replying)
 
     async def _next_change(self) -> None:
         await self._changed.wait()

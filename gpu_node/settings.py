@@ -108,6 +108,9 @@ class NodeSettings(BaseSettings):
         default=1, ge=1, le=256, description="CPU threads of a pass; base's decoder gains nothing from a second"
     )
     tts_threads: int = Field(default=2, ge=1, le=256, description="CPU threads of one step of the voice")
+    end_of_turn: str = Field(
+        default="smart-turn", description="what hears whether somebody has finished: `smart-turn`, `scripted` or `off`"
+    )
 
     # speaking
     tts_engine: str = Field(default="kokoro", description="one engine, or one a language: `ko=kokoro,en=piper`")
@@ -127,7 +130,20 @@ class NodeSettings(BaseSettings):
         default=False, description="`1`: the non-commercial licence of XTTS's weights is agreed to"
     )
 
+    filler_after_ms: int = Field(
+        default=1_000,
+        ge=0,
+        le=10_000,
+        description="silence after the endpoint that a filler breaks; 0: none does",
+    )
+
     # answering
+    node_speculations_per_minute: int = Field(
+        default=60,
+        ge=0,
+        le=10_000,
+        description="replies begun in a pause, which may not be the end; 0: none",
+    )
     gemini_api_key: SecretStr | None = Field(default=None, description="with it the reply is Gemini's")
     gemini_model: str = Field(
         default="gemini-3.5-flash-lite", pattern=r"^[A-Za-z0-9._/-]+$", description="model name; they retire yearly"
@@ -237,7 +253,7 @@ class NodeSettings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value is not None else None
 
-    @field_validator("llm_engines", "stt_engine")
+    @field_validator("llm_engines", "stt_engine", "end_of_turn")
     @classmethod
     def _engines(cls, value: str) -> str:
         parse_engines(value)

@@ -1,58 +1,40 @@
 """The speaking side of a turn: one reply, from the utterance to the last sample of speech.
 
 Two tasks work at once: one takes the LLM's tokens and cuts them into sentences, the other speaks each sentence while
-the next is being written. What leaves here is `ReplyText` before the sentence's `ReplyAudio`, and one `ReplyDone` at
-the end, all with the attempt and reply number of the `StartReply` that asked for them. A sentence's text waits for its
-first sound, so that a voice that breaks leaves no words behind that were never said.
+the next is being written. A third lets a filler be heard where both take too long. What comes of it, and in which
+order, is `gpu_node.outgoing`'s to see to.
+
+A speculative reply is written to its end and its first sentence is spoken, behind everything that others really wait
+for; then the mouth stands still. Its later sentences, its apology and its end come after it was confirmed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Literal
 
-from gpu_node.apology import Apology
 from gpu_node.engines import LanguageModel, ReplyRequest, Samples, TextToSpeech
 from gpu_node.errors import LlmError, NodeError
+from gpu_node.fixed_answer import sentences_to_say
+from gpu_node.outgoing import Outgoing
 from gpu_node.sentences import Sentence, SentenceCutter
-from gpu_node.threads import EngineQueue, Priority
-from streaming.audio import ResampleStream, float_to_pcm16
-from streaming.messages import APOLOGY, Message, ReplyAudio, ReplyDone, ReplyText, StartReply
+from gpu_node.spoken_beforehand import Spoken
+from gpu_node.threads import EngineQueue, EngineWork, Priority
+from streaming.messages import APOLOGY, FILLER, Message, StartReply
 
 MAX_REPLY_SECONDS = 90.0
 """A reply is two or three short sentences; an LLM that will not stop is stopped here."""
 MAX_SENTENCES_WAITING = 8
 """Written and not yet spoken: beyond it the LLM waits, which costs nothing, since speech is the slower of the two."""
-PIECE_SECONDS = 0.2
-"""Audio crosses the bus in pieces of this length, so that a barge-in leaves little behind and no entry is large."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far the reply has come."""
-
-    began: float
-    sentences: int = 0
-    samples: int = 0
-    first_audio: float | None = None
-    source: str = ""
-    unsaid: ReplyText | None = None
-    """The text of the sentence whose first sound is still to come."""
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    def mark(self, name: str) -> None:
-        self.timings_ms.setdefault(name, (time.monotonic() - self.began) * 1000)
 
 
 class Mouth:
-    """Makes one reply, with one LLM and one voice."""
+    """Makes the reply that `start` asks for, with one LLM and one voice."""
 
     def __init__(
         self,
+        start: StartReply,
         llm: LanguageModel,
         tts: TextToSpeech,
         queue: EngineQueue,
@@ -60,184 +42,168 @@ class Mouth:
         rate: int,
         ahead_seconds: float,
         send: Callable[[Message], None],
-        apology: Apology | None = None,
+        apology: Spoken | None = None,
+        filler: Spoken | None = None,
+        filler_seconds: float = 0.0,
     ) -> None:
         """`rate`: of the audio sent, Hz; `ahead_seconds`: how far speech may be ahead of its own playing; `send`:
-        downstream; `apology`: said where there is nothing else to say."""
+        downstream; `apology`: said where there is nothing else to say; `filler`: where nothing could be said for
+        `filler_seconds` after the endpoint."""
+        self._start = start
         self._llm = llm
         self._tts = tts
         self._queue = queue
-        self._rate = rate
-        self._ahead_seconds = ahead_seconds
-        self._send = send
+        self._out = Outgoing(start, rate=rate, ahead_seconds=ahead_seconds, send=send)
+        self._work: EngineWork[Samples] | None = None
         self._apology = apology
-        self._progress = _Progress(began=time.monotonic())
+        self._filler = filler
+        self._filler_seconds = filler_seconds
 
-    async def reply(self, start: StartReply, transcript: str) -> None:
-        """Answer `transcript`. Cancelling the task that runs this stops the LLM's connection and the engine's next
-        step."""
-        progress = self._progress = _Progress(began=time.monotonic())
-        request = ReplyRequest(transcript=transcript, context=start.context, released=start.released)
+    @property
+    def is_confirmed(self) -> bool:
+        """The utterance has ended; the reply is wanted."""
+        return self._out.is_confirmed
+
+    def confirm(self) -> None:
+        """The utterance has ended where a speculative reply supposed."""
+        if self._out.is_confirmed:
+            return
+        self._out.confirm()
+        if self._work is not None:
+            self._work.hurry(Priority.FIRST_CLAUSE)
+
+    async def until_confirmed(self) -> None:
+        await self._out.until_confirmed()
+
+    async def reply(self, transcript: str) -> None:
+        """Answer `transcript`, or say what is to be said. Cancelling the task that runs this stops the LLM's connection
+        and the engine's next step."""
         written: asyncio.Queue[Sentence | None] = asyncio.Queue(MAX_SENTENCES_WAITING)
         failure: NodeError | None = None
-        writing = asyncio.create_task(self._write(request, written), name=f"write:{start.attempt}")
+        writing = asyncio.create_task(self._write(transcript, written), name=f"write:{self._start.attempt}")
+        filling = asyncio.create_task(self._fill(), name=f"fill:{self._start.attempt}")
         try:
             while (sentence := await written.get()) is not None:
-                if progress.samples > MAX_REPLY_SECONDS * self._rate:
+                if self._out.seconds_sent > MAX_REPLY_SECONDS:
                     break
-                await self._say(sentence, start)
+                await self._say(sentence)
             else:
                 await writing
         except NodeError as error:
             failure = error
         finally:
-            writing.cancel()
-            await asyncio.wait([writing])
-            if not writing.cancelled():
-                writing.exception()  # seen: it was raised above, or something graver was
+            for task in (writing, filling):
+                task.cancel()
+            await asyncio.wait((writing, filling))
+            for task in (writing, filling):
+                if not task.cancelled():
+                    task.exception()  # seen: it was raised above, or something graver was
         detail = f"{failure.code}: {failure}" if failure is not None else ""
-        if progress.samples or (start.released and failure is None):
+        if self._out.said_anything or (self._start.released and failure is None):
             # A reply that broke after whole sentences were spoken is a shorter reply, not a failed one.
-            self._finish(start, "completed", detail)
+            await self._out.until_confirmed()
+            self._out.finish("completed", detail)
         else:
-            await self.fail(start, detail or "an empty reply")
+            await self.fail(detail or "an empty reply")
 
-    async def fail(self, start: StartReply, detail: str) -> None:
+    async def fail(self, detail: str, *, always_apologise: bool = False) -> None:
         """There is no reply, or no more of it: say sorry where nothing was said yet, and that it is over.
 
         Touches no engine."""
-        if not self._progress.samples and not start.released:
-            await self.apologise(start)
-        self._finish(start, "failed", detail)
+        await self._out.until_confirmed()
+        said_part = self._out.said_anything or bool(self._start.released)
+        if self._apology is not None and (always_apologise or not said_part):
+            await self._out.say_beforehand(self._apology, APOLOGY)
+        self._out.finish("failed", detail)
 
-    async def apologise(self, start: StartReply) -> None:
-        """Say what was spoken beforehand."""
-        if self._apology is None:
-            return
-        self._progress.source = APOLOGY
-        for text, chunks in self._apology.sentences:
-            self._announce(text, start)
-            pieces = _Pieces(self._apology.rate, self._rate)
-            for samples in chunks:
-                for piece in pieces.add(samples):
-                    await self._send_audio(piece, start)
-            for piece in pieces.finish():
-                await self._send_audio(piece, start)
+    async def hear_nothing(self) -> None:
+        """There were no words to answer."""
+        await self._out.until_confirmed()
+        self._out.finish("nothing_heard")
 
-    def _finish(self, start: StartReply, reason: Literal["completed", "failed"], detail: str) -> None:
-        progress = self._progress
-        progress.timings_ms["done"] = (time.monotonic() - progress.began) * 1000
-        self._send(
-            ReplyDone(
-                attempt=start.attempt,
-                reply=start.reply,
-                reason=reason,
-                source=progress.source,
-                detail=detail,
-                timings_ms=progress.timings_ms,
-            )
-        )
+    def cancelled(self) -> None:
+        """The task that made the reply was cancelled: say so, and what it had cost by then."""
+        self._out.finish("cancelled")
 
-    async def _write(self, request: ReplyRequest, written: asyncio.Queue[Sentence | None]) -> None:
-        """Tokens to sentences. Always ends the queue; an LlmError after a whole sentence loses only what would have
-        followed."""
-        progress = self._progress
-        cutter = SentenceCutter(request.context.language)
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    async def _write(self, transcript: str, written: asyncio.Queue[Sentence | None]) -> None:
+        """What is to be said, sentence by sentence. Always ends the queue."""
+        try:
+            if self._start.say:
+                await self._recite(written)
+            else:
+                await self._compose(transcript, written)
+        finally:
+            if not (task := asyncio.current_task()) or not task.cancelling():
+                await written.put(None)
+
+    async def _recite(self, written: asyncio.Queue[Sentence | None]) -> None:
+        start = self._start
+        self._out.source = start.say_as
+        for sentence in sentences_to_say(start.say, start.released, start.context.language):
+            self._out.mark("first_sentence")
+            await written.put(sentence)
+
+    async def _compose(self, transcript: str, written: asyncio.Queue[Sentence | None]) -> None:
+        """Tokens to sentences. An LlmError after a whole sentence loses only what would have followed."""
+        context = self._start.context
+        request = ReplyRequest(transcript=transcript, context=context, released=self._start.released)
+        cutter = SentenceCutter(context.language)
         try:
             async with aclosing(self._llm.stream(request)) as tokens:
                 async for token in tokens:
-                    progress.mark("first_token")
-                    progress.source = token.source
+                    self._out.mark("first_token")
+                    self._out.source = token.source
+                    self._out.tokens += 1
                     for sentence in cutter.feed(token.text):
-                        progress.mark("first_sentence")
+                        self._out.mark("first_sentence")
                         await written.put(sentence)
             for sentence in cutter.finish():
-                progress.mark("first_sentence")
+                self._out.mark("first_sentence")
                 await written.put(sentence)
         except LlmError:
             for sentence in cutter.finish():
                 await written.put(sentence)
             raise
-        finally:
-            if not (task := asyncio.current_task()) or not task.cancelling():
-                await written.put(None)
 
-    async def _say(self, sentence: Sentence, start: StartReply) -> None:
-        await self._keep_pace()
-        priority = Priority.LATER_CLAUSE if self._progress.sentences else Priority.FIRST_CLAUSE
-        self._announce(sentence.text, start)
-        context = start.context
+    # --- sound -------------------------------------------------------------------------------------------------------
+
+    async def _say(self, sentence: Sentence) -> None:
+        out, context = self._out, self._start.context
+        if out.said_anything:
+            await out.until_confirmed()
+        await out.keep_pace()
+        out.announce(sentence.text, out.source)
         steps = self._tts.synthesize(
             sentence.text, language=context.language, voice=context.voice, speed=context.speech_rate
         )
-        pieces = _Pieces(self._tts.sample_rate, self._rate)
-        async with self._queue.run(steps, priority) as work:
-            async for samples in work:
-                for piece in pieces.add(samples):
-                    await self._send_audio(piece, start)
-        for piece in pieces.finish():
-            await self._send_audio(piece, start)
+        sound = out.sound(self._tts.sample_rate)
+        async with self._queue.run(steps, self._priority) as work:
+            self._work = work
+            try:
+                async for samples in work:
+                    await out.send(sound.add(samples))
+            finally:
+                self._work = None
+        await out.send(sound.finish())
 
-    def _announce(self, text: str, start: StartReply) -> None:
-        """The sound that follows is that of `text`. Where none follows, nothing is told of it."""
-        progress = self._progress
-        progress.unsaid = ReplyText(
-            attempt=start.attempt, reply=start.reply, sentence=progress.sentences, text=text, source=progress.source
-        )
+    @property
+    def _priority(self) -> Priority:
+        if not self._out.is_confirmed:
+            return Priority.SPECULATIVE_CLAUSE
+        return Priority.LATER_CLAUSE if self._out.said_anything else Priority.FIRST_CLAUSE
 
-    async def _send_audio(self, pcm: bytes, start: StartReply) -> None:
-        await self._keep_pace()
-        progress = self._progress
-        progress.mark("first_audio")
-        if progress.first_audio is None:
-            progress.first_audio = time.monotonic()
-        if progress.unsaid is not None:
-            self._send(progress.unsaid)
-            progress.unsaid = None
-            progress.sentences += 1
-        self._send(
-            ReplyAudio(
-                attempt=start.attempt,
-                reply=start.reply,
-                sentence=progress.sentences - 1,
-                first_sample=progress.samples,
-                pcm=pcm,
-            )
-        )
-        progress.samples += len(pcm) // 2
+    async def _fill(self) -> None:
+        """A filler, where there is no sound yet when somebody has waited long enough.
 
-    async def _keep_pace(self) -> None:
-        """Do not speak far ahead of the listener: an engine that is free serves somebody else, a barge-in wastes less,
-        and a long sentence made at once does not look to the gateway like a client that takes nothing."""
-        progress = self._progress
-        if progress.first_audio is None:
+        What the voice is at work on already will be heard soon: it gets as much longer as the filler would take, so
+        that in no case it is heard much later for the sake of a filler than it had to be."""
+        out, filler = self._out, self._filler
+        if filler is None:
             return
-        ahead = progress.samples / self._rate - (time.monotonic() - progress.first_audio)
-        if ahead > self._ahead_seconds:
-            await asyncio.sleep(ahead - self._ahead_seconds)
-
-
-class _Pieces:
-    """An engine's chunks as PCM16 at the session's rate, cut into equal pieces."""
-
-    def __init__(self, rate_in: int, rate_out: int) -> None:
-        self._resample = ResampleStream(rate_in, rate_out) if rate_in != rate_out else None
-        self._size = 2 * int(PIECE_SECONDS * rate_out)
-        self._rest = b""
-
-    def add(self, samples: Samples) -> list[bytes]:
-        pcm = float_to_pcm16(samples)
-        return self._cut(self._resample.feed(pcm) if self._resample else pcm)
-
-    def finish(self) -> list[bytes]:
-        pieces = self._cut(self._resample.flush()) if self._resample else []
-        if self._rest:
-            pieces.append(self._rest)
-            self._rest = b""
-        return pieces
-
-    def _cut(self, pcm: bytes) -> list[bytes]:
-        pcm = self._rest + pcm
-        whole = len(pcm) - len(pcm) % self._size
-        self._rest = pcm[whole:]
-        return [pcm[at : at + self._size] for at in range(0, whole, self._size)]
+        await out.until_waited(self._filler_seconds)
+        if out.is_at_the_voice:
+            await asyncio.sleep(filler.seconds)
+        if not out.has_sound:
+            out.fill(filler, FILLER)

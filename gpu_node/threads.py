@@ -2,8 +2,9 @@
 
 An engine's work is a synchronous generator. `EngineQueue` pulls it a step at a time on the engine's own thread, and
 between steps the most urgent work in the queue goes first: a final transcript before the first clause of somebody's
-reply, that before a caption, that before the rest of a reply. A generator is closed on the thread that ran it. A step
-itself is never interrupted, so the longest one bounds how fast a cancelled turn frees its engine.
+reply, that before a caption, that before the rest of a reply, and that before a reply of which nobody knows yet whether
+it will be wanted. A generator is closed on the thread that ran it. A step itself is never interrupted, so the longest
+one bounds how fast a cancelled turn frees its engine.
 """
 
 from __future__ import annotations
@@ -30,12 +31,17 @@ MAX_WAITING = 256
 
 
 class Priority(IntEnum):
-    """Who goes first; the lower, the sooner."""
+    """Who goes first; the lower, the sooner.
+
+    A speculative clause comes after everything that somebody is really waiting for, the rest of a reply included: that
+    is made a few seconds ahead of its playing, but where it comes too late somebody hears a gap.
+    """
 
     FINAL = 0
     FIRST_CLAUSE = 1
     PARTIAL = 2
     LATER_CLAUSE = 3
+    SPECULATIVE_CLAUSE = 4
 
 
 class EngineQueue:
@@ -81,6 +87,11 @@ class EngineQueue:
         began = self._step_began
         return 0.0 if began is None else time.monotonic() - began
 
+    @property
+    def waiting(self) -> int:
+        """Steps that wait for the one at work; what only wants to be closed is none."""
+        return sum(priority >= 0 for priority, _, _ in tuple(self._waiting))
+
     def _submit(self, priority: int, step: Callable[[], None]) -> None:
         with self._condition:
             if self._stopping:
@@ -121,6 +132,17 @@ class EngineWork(Generic[T], AsyncIterator[T]):
         self._steps = steps
         self.priority = priority
         self._finished = False
+        self._step: Callable[[], None] | None = None
+        """The step that was asked for last; it runs once, however often it was submitted."""
+
+    def hurry(self, priority: Priority) -> None:
+        """Be more urgent from now on, with the step that waits already too."""
+        if priority >= self.priority:
+            return
+        self.priority = priority
+        if self._step is not None:
+            with suppress(EngineError):  # no room for a second place: it keeps the one it has
+                self._queue._submit(priority, self._step)
 
     async def __aenter__(self) -> EngineWork[T]:
         return self
@@ -129,6 +151,7 @@ class EngineWork(Generic[T], AsyncIterator[T]):
         if self._finished:
             return
         self._finished = True
+        self._step = None  # nobody waits for it any more
         close = getattr(self._steps, "close", None)
         if close is not None:
             # On the engine's thread, and behind a step that is still running. Not awaited: a cancelled turn need not
@@ -150,6 +173,9 @@ class EngineWork(Generic[T], AsyncIterator[T]):
                 answer.set_result(result)
 
         def step() -> None:
+            if self._step is not step:
+                return  # it ran already: it was hurried, and this is its old place in the queue
+            self._step = None
             result: object = None
             error: BaseException | None = None
             try:
@@ -161,6 +187,7 @@ class EngineWork(Generic[T], AsyncIterator[T]):
             with suppress(RuntimeError):  # the loop is gone: nobody waits for this step any more
                 loop.call_soon_threadsafe(resolve, result, error)
 
+        self._step = step
         self._queue._submit(self.priority, step)
         try:
             return await answer  # type: ignore[no-any-return]

@@ -46,6 +46,10 @@ class Model:
     mend: str = "put the model's folder into MODELS_ROOT"
 
 
+OURS = "silvertalk"
+"""This project's own distribution, which brings what is small enough to travel with it."""
+
+_ROOT = Path(__file__).resolve().parents[1]
 WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 NODE_EXTRA = "install the `node` extra"
 
@@ -160,6 +164,19 @@ MODELS: dict[str, Model] = {
         needs=("config.json", "model.pth", "vocab.json", "speakers_xtts.pth|voices/*.wav"),
         mend="put config.json, model.pth, vocab.json and speakers_xtts.pth of XTTS v2 into its folder in MODELS_ROOT",
     ),
+    "smart-turn": Model(
+        licence="BSD-2-Clause (Smart Turn v3.2, Daily)",
+        needs=("*.onnx",),
+        mend="install this package anew: the file comes with it",
+        wheel_files=(
+            WheelFile(
+                "smart-turn-v3.2-cpu.onnx",
+                8679182,
+                "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+                ((OURS, "gpu_node/models/smart-turn-v3.2-cpu.onnx"),),
+            ),
+        ),
+    ),
     "smollm2": Model(
         licence="Apache-2.0 (SmolLM2-135M-Instruct, Hugging Face)",
         needs=("*.gguf",),
@@ -249,7 +266,8 @@ class Weights:
 def _located(name: str, path: str) -> Path | None:
     """A file of an installed distribution, found without importing its package."""
     try:
-        found = Path(str(distribution(name).locate_file(path)))
+        # Ours may be a checkout, installed as a mere reference to it: its files stand beside this one either way.
+        found = _ROOT / path if name == OURS else Path(str(distribution(name).locate_file(path)))
     except PackageNotFoundError:
         return None
     return found if found.is_file() else None

@@ -16,8 +16,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from gpu_node.apology import spoken_apology
 from gpu_node.pipeline import Engines, TurnPipeline
+from gpu_node.speculation import Speculations
+from gpu_node.spoken_beforehand import speak_beforehand
 from gpu_node.threads import Priority
 from streaming.bus import Bus, ClaimedTurn, Claims
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone
@@ -55,6 +56,7 @@ class Worker:
         lease_ms: int,
         engine_stall_ms: int,
         drain_seconds: float,
+        speculations_per_minute: int,
     ) -> None:
         self._bus = bus
         self._claims: Claims = bus.claims
@@ -64,24 +66,28 @@ class Worker:
         self._lease_ms = lease_ms
         self._engine_stall_ms = engine_stall_ms
         self._drain_seconds = drain_seconds
+        self._speculations = Speculations(speculations_per_minute, is_busy=self._others_want_the_engine)
         # Bounded by MAX_HELD for each slot: no more is claimed.
         self._turns: dict[asyncio.Task[None], _Held] = {}
         self._draining = asyncio.Event()
         self._slot_freed = asyncio.Event()
 
     async def warm_up(self) -> None:
-        """Run every engine once at real shapes, and have the apologies ready. A node is not offered to anyone
-        before."""
+        """Run every engine once at real shapes, and have ready what is spoken beforehand. A node is not offered to
+        anyone before."""
         began = time.monotonic()
         engines = self._engines
         await engines.queue.call(engines.stt.warm_up, Priority.FINAL)
         for tts in {id(tts): tts for tts in engines.tts.values()}.values():
             await engines.queue.call(tts.warm_up, Priority.FINAL)
         await engines.llm.warm_up()
-        apologies = {
-            language: await spoken_apology(tts, language, engines.queue) for language, tts in engines.tts.items()
+        if engines.turn_end is not None:
+            await engines.turn_end.warm_up()
+        beforehand = {
+            language: await speak_beforehand(tts, language, engines.queue, fillers=engines.filler_seconds > 0)
+            for language, tts in engines.tts.items()
         }
-        self._engines = replace(engines, apologies=apologies)
+        self._engines = replace(engines, beforehand=beforehand)
         log.info("node_warm", node=self._name, seconds=round(time.monotonic() - began, 2))
 
     def drain(self) -> None:
@@ -115,7 +121,14 @@ class Worker:
 
     def _begin(self, claimed: ClaimedTurn) -> None:
         given_up = f"poison: delivered {claimed.delivery} times" if claimed.is_hopeless else ""
-        pipeline = TurnPipeline(claimed, self._engines, self._name, self._slot_changed, given_up=given_up)
+        pipeline = TurnPipeline(
+            claimed,
+            self._engines,
+            self._name,
+            self._slot_changed,
+            speculations=self._speculations,
+            given_up=given_up,
+        )
         held = _Held(claimed, pipeline)
         if not claimed.is_suspect:
             held.may_begin.set()
@@ -156,6 +169,12 @@ class Worker:
     def _busy(self) -> int:
         """Turns that want an engine: those whose person only listens take no slot."""
         return sum(not held.pipeline.resting for held in self._turns.values())
+
+    def _others_want_the_engine(self) -> bool:
+        """Asked for a turn of ours: half of the slots are somebody else's, or a step waits that may be theirs. A
+        speculative clause yields to all of them, but a step of it that has begun does not."""
+        others = self._busy - 1
+        return others > 0 and (2 * others >= self._slots or self._engines.queue.waiting > 0)
 
     def _slot_changed(self) -> None:
         self._slot_freed.set()

@@ -5,7 +5,8 @@
 /livez  /readyz          is the process alive; can a person be answered
 /metrics                 Prometheus
 /demo                    the browser's page (`silvertalk.page`)
-/auth/… /v1/talk/ticket  REST (`silvertalk.api`)
+/auth/… /v1/talk/ticket /v1/me/listening
+                         REST (`silvertalk.api`)
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from silvertalk.api.services import Services
 from silvertalk.committer import Committer
 from silvertalk.database import Database
 from silvertalk.gateway import Gateway
+from silvertalk.habits import HabitKeeper
 from silvertalk.listening import VadService
 from silvertalk.orphans import Orphans
 from silvertalk.page import Page
@@ -71,7 +73,8 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             await gateway.on_committed(record)
 
         committer = await stack.enter_async_context(Committer(database, on_committed, limit=settings.commit_backlog))
-        gateway = Gateway(settings, bus, vad, committer)
+        habits = await stack.enter_async_context(HabitKeeper(database))
+        gateway = Gateway(settings, bus, vad, committer, habits)
         bus.on_replaced = gateway.on_replaced  # heard from the first session on, before it is announced
         bus.on_moved = gateway.on_moved
         bus.on_revoked = gateway.on_revoked

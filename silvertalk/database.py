@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import Table, case, event, func, select, text, update
+from sqlalchemy import Table, case, delete, event, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -32,9 +32,9 @@ from silvertalk.backoff import Backoff
 from silvertalk.errors import DatabaseAway, DatabaseRefused
 from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
-from silvertalk.models import ID_CHARACTERS, Session, Turn, clean
+from silvertalk.models import DISTRESS_CHARACTERS, ID_CHARACTERS, Habit, Session, Turn, clean
 from streaming.logs import logger
-from streaming.messages import TurnRecord
+from streaming.messages import TurnRecord, Witness
 
 log = logger("database")
 
@@ -45,6 +45,15 @@ MAX_INTEGER = 2**31 - 1
 
 _sessions: Table = Session.__table__  # type: ignore[assignment]
 _turns: Table = Turn.__table__  # type: ignore[assignment]
+_habits: Table = Habit.__table__  # type: ignore[assignment]
+
+
+LESS_SURE: dict[Witness, tuple[Witness, ...]] = {
+    "journal": ("gateway", "remnant"),
+    "gateway": ("remnant",),
+    "remnant": (),
+}
+"""What a record of each kind puts right where two of a session's owners wrote the same turn."""
 
 
 class Database:
@@ -130,7 +139,7 @@ class Database:
     # --- what it keeps -----------------------------------------------------------------------------------------------
 
     async def commit_turn(self, record: TurnRecord) -> bool:
-        """Write a closed turn and its session, in one transaction.
+        """Write a closed turn and its session, in one transaction. A row that knew less of it is replaced.
 
         True when the row is new, False when it was there already; either way it is there now. Raises DatabaseAway, or
         DatabaseRefused for a record that no try will bring in (a session of another user, an id too long).
@@ -152,6 +161,17 @@ class Database:
                 self._insert(_turns).values(row).on_conflict_do_nothing(index_elements=["session_id", "number"])
             )
             new = written.rowcount == 1
+            if not new and LESS_SURE[record.witness]:
+                await connection.execute(
+                    update(_turns)
+                    .where(
+                        _turns.c.session_id == row["session_id"],
+                        _turns.c.number == row["number"],
+                        _turns.c.user_id == row["user_id"],
+                        _turns.c.witness.in_(LESS_SURE[record.witness]),
+                    )
+                    .values(row)
+                )
             earlier = _sessions.c.started_at > row["started_at"]
             counted = await connection.execute(
                 update(_sessions)
@@ -195,6 +215,35 @@ class Database:
             rows = (await connection.execute(newest.limit(limit))).all()
         return [Turn(**row._mapping) for row in reversed(rows)]
 
+    async def habits(self, user: str) -> Habit | None:
+        async with self._transaction() as connection:
+            row = (await connection.execute(select(_habits).where(_habits.c.user_id == user))).one_or_none()
+        return None if row is None else Habit(**row._mapping)
+
+    async def change_habits(self, user: str, change: Callable[[Habit], dict[str, Any]]) -> Habit:
+        """Give a person's row the values that `change` makes of it, with nobody writing in between; returns it so.
+
+        Who has no row gets one, with no `pauses` and both numbers 1. What `change` raises is raised, and nothing is
+        written. Raises DatabaseAway or DatabaseRefused.
+        """
+        now = datetime.now(UTC)
+        fresh = {"user_id": user, "pauses": {}, "speech_rate": 1.0, "loudness": 1.0, "updated_at": now}
+        # It writes before it reads: PostgreSQL then holds the row, and SQLite its one lock for writing, which it would
+        # refuse to a transaction that had begun with reading.
+        own = self._insert(_habits).values(fresh)
+        own = own.on_conflict_do_update(index_elements=["user_id"], set_={"updated_at": now}).returning(_habits)
+        async with self._transaction() as connection:
+            row = (await connection.execute(own)).one()
+            changed = change(Habit(**row._mapping))
+            await connection.execute(update(_habits).where(_habits.c.user_id == user).values(**changed))
+        return Habit(**{**row._mapping, **changed})
+
+    async def forget_habits(self, user: str) -> bool:
+        """False when there was nothing to forget."""
+        async with self._transaction() as connection:
+            gone = await connection.execute(delete(_habits).where(_habits.c.user_id == user))
+        return gone.rowcount == 1
+
     async def count_turns(self) -> int:
         async with self._transaction() as connection:
             return int((await connection.execute(select(func.count()).select_from(_turns))).scalar_one())
@@ -235,10 +284,13 @@ def turn_row(record: TurnRecord) -> dict[str, Any]:
         "interrupted": record.interrupted,
         "typed": record.typed,
         "continuation": record.continuation,
+        "merges": min(max(record.merges, 0), MAX_INTEGER),
+        "distress": clean(record.distress)[:DISTRESS_CHARACTERS],
         "source": record.source,
         "started_at": _moment(record.started_at_ms),
         "closed_at": _moment(record.closed_at_ms),
         "speech_ms": min(max(record.speech_samples // SAMPLES_PER_MS, 0), MAX_INTEGER),
+        "witness": record.witness,
         "timings": {clean(name): value for name, value in record.timings_ms.items() if math.isfinite(value)},
     }
 

@@ -11,13 +11,17 @@ from silvertalk.playback import VirtualPlayer
 from streaming.audio import BYTES_PER_SAMPLE
 from streaming.errors import ProtocolError
 from streaming.protocol import (
+    Duck,
+    EndpointWait,
     Event,
     FloorMoved,
+    Flush,
     PartialTranscript,
     Ready,
     ReceivedSamples,
     Reconnect,
     ServerEvent,
+    Speculation,
     SpokenAudio,
     decode_audio,
     decode_event,
@@ -26,7 +30,7 @@ from streaming.protocol import (
 MAX_RECORDED_BYTES = 64 * 1024 * 1024
 """Reply audio kept in `recorded`; beyond it the oldest turn's audio is dropped."""
 
-PASSING = (FloorMoved, PartialTranscript, ReceivedSamples, Reconnect)
+PASSING = (Duck, EndpointWait, FloorMoved, PartialTranscript, ReceivedSamples, Reconnect, Speculation)
 """Told to whoever is there, and not again to who was away: always news, and no position to come back to."""
 
 
@@ -59,7 +63,9 @@ class Downlink:
         """Epoch and number of the last event that would be told again. It only grows."""
         self.player = VirtualPlayer(ready.output_rate)
         self.recorded: dict[int, bytearray] = {}
-        """Per turn, all reply audio: PCM16 mono at `ready.output_rate`."""
+        """Per turn, the audio of its last reply: PCM16 mono at `ready.output_rate`."""
+        self._flushed: set[int] = set()
+        """Turns whose reply was stopped: what comes of them now is another one."""
         self._announced: SpokenAudio | None = None
 
     def take(self, message: str | bytes, now: float) -> Received | None:
@@ -73,7 +79,12 @@ class Downlink:
         if isinstance(event, SpokenAudio):
             self._announced = event
             return None
-        return Received(event, now) if self._is_news(event) else None
+        if not self._is_news(event):
+            return None
+        if isinstance(event, Flush):
+            self.player.flush(event.turn, event.upto_sample, now)
+            self._flushed.add(event.turn)
+        return Received(event, now)
 
     def connect(self) -> None:
         """Another connection: what the last one announced and did not bring will be announced anew."""
@@ -84,6 +95,7 @@ class Downlink:
         self.position = (ready.epoch, ready.event)
         self.player = VirtualPlayer(ready.output_rate)
         self.recorded.clear()
+        self._flushed.clear()
         self._announced = None
 
     def _is_news(self, event: ServerEvent) -> bool:
@@ -116,6 +128,9 @@ class Downlink:
         return Received(announced, now, pcm[had * BYTES_PER_SAMPLE :])
 
     def _record(self, turn: int, pcm: bytes) -> None:
+        if turn in self._flushed:
+            self._flushed.discard(turn)
+            self.recorded.pop(turn, None)
         self.recorded.setdefault(turn, bytearray()).extend(pcm)
         while len(self.recorded) > 1 and sum(map(len, self.recorded.values())) > MAX_RECORDED_BYTES:
             del self.recorded[next(iter(self.recorded))]

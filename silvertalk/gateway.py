@@ -28,8 +28,9 @@ from silvertalk.errors import (
     TokenRefused,
     translated,
 )
+from silvertalk.habits import HabitKeeper
 from silvertalk.listening import VadService
-from silvertalk.owned_session import Beginning, OwnedSession, Parts
+from silvertalk.owned_session import HABITS_SECONDS, Beginning, OwnedSession, Parts
 from silvertalk.reader import receive
 from silvertalk.settings import Settings
 from silvertalk.taking_over import Unknown, take_over
@@ -58,12 +59,14 @@ GOODBYE_SECONDS = 12.0
 class Gateway:
     """All voice connections of this process."""
 
-    def __init__(self, settings: Settings, bus: Bus, vad: VadService, committer: Committer) -> None:
+    def __init__(
+        self, settings: Settings, bus: Bus, vad: VadService, committer: Committer, habits: HabitKeeper
+    ) -> None:
         self._settings = settings
         self._bus = bus
         self._committer = committer
         self._origins = settings.origins()
-        self._parts = Parts(settings, bus, vad, committer, name=f"gateway-{secrets.token_hex(6)}")
+        self._parts = Parts(settings, bus, vad, committer, habits, name=f"gateway-{secrets.token_hex(6)}")
         self._sessions: dict[str, OwnedSession] = {}
         """Those with a client, and those whose client may come back: at most as many again (`_make_room`)."""
         self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -179,13 +182,19 @@ class Gateway:
 
     async def _opened(self, user: str, hello: Hello) -> OwnedSession:
         session = secrets.token_hex(16)
+        habits = await self._parts.habits.load(user, HABITS_SECONDS)
         journal = await Journal.own(self._bus, session, gateway=self._parts.name)
         try:
             owned = OwnedSession(
                 self._parts,
                 journal,
                 Beginning(
-                    session=session, user=user, language=hello.language, push_to_talk=hello.push_to_talk, last_event=1
+                    session=session,
+                    user=user,
+                    language=hello.language,
+                    push_to_talk=hello.push_to_talk,
+                    habits=habits,
+                    last_event=1,
                 ),
             )
             await journal.append(owned.opened(), number=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
+from silvertalk.repair import Request
 from silvertalk.turn import Turn
 from streaming.messages import Language, ReplyContext, TurnRecord, Utterance
 
@@ -20,6 +22,19 @@ class History:
 
     def add(self, turns: Iterable[Turn | TurnRecord]) -> None:
         self._turns.extend(turns)
+
+    def forget(self, turn: Turn) -> None:
+        """Nothing was said in this turn after all."""
+        self._turns = deque((known for known in self._turns if known is not turn), self._turns.maxlen)
+
+    @property
+    def last_reply(self) -> str:
+        """What was said last, so that it can be said again; what was itself such a repetition is passed over."""
+        replies = (turn.reply_text if isinstance(turn, Turn) else turn.reply for turn in self._not_repeated())
+        return next((reply for reply in replies if reply), "")
+
+    def _not_repeated(self) -> Iterator[Turn | TurnRecord]:
+        return (turn for turn in reversed(self._turns) if turn.source not in get_args(Request))
 
     @property
     def was_left_behind(self) -> bool:

@@ -37,6 +37,16 @@ REPLY_LATENCY_SECONDS = Histogram(
     "silvertalk_reply_latency_seconds", "Last speech sample to the first reply sample sent", buckets=LATENCY_SECONDS
 )
 CLAIM_SECONDS = Histogram("silvertalk_claim_seconds", "Offer to a node's claim", buckets=LATENCY_SECONDS)
+SPECULATIONS = Counter(
+    "silvertalk_speculations_total", "Replies begun in a pause: hit, missed; or declined, by the limit", ["outcome"]
+)
+WASTED_TOKENS = Counter("silvertalk_wasted_tokens_total", "What LLMs wrote for replies begun in a pause and missed")
+OVERLAPS = Counter(
+    "silvertalk_overlaps_total",
+    "Voices while a reply was spoken: speech, echo, back_channel, noise, or finished where the reply was over first",
+    ["verdict"],
+)
+MERGED = Counter("silvertalk_merged_total", "Replies taken back, since the person went on as they began")
 INTERRUPTED = Counter("silvertalk_interrupted_total", "Replies the user cut short, by reason", ["reason"])
 STALE_OUTPUTS = Counter("silvertalk_stale_outputs_total", "What nodes made for an attempt that no longer counts")
 REDELIVERED = Counter("silvertalk_redelivered_total", "Turns that went to another node")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     MetaData,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 ID_CHARACTERS = 64
+DISTRESS_CHARACTERS = 32
 
 
 def clean(text: str) -> str:
@@ -88,7 +90,8 @@ class Session(Model):
 class Turn(Model):
     """One utterance of the user and the reply to it, as the journal's `Closed` record has it.
 
-    `heard` is the part of `reply` that was played; the rest was never said.
+    `heard` is the part of `reply` that was played; the rest was never said. `merges` and `distress` came later: rows
+    from before them, and those that an older gateway still writes, have the server's defaults.
     """
 
     __tablename__ = "turns"
@@ -106,8 +109,26 @@ class Turn(Model):
     interrupted: Mapped[bool]
     typed: Mapped[bool]
     continuation: Mapped[bool]
+    merges: Mapped[int] = mapped_column(server_default="0")
+    distress: Mapped[str] = mapped_column(String(DISTRESS_CHARACTERS), server_default="")
+    witness: Mapped[str] = mapped_column(String(16), server_default="journal")
     source: Mapped[str] = mapped_column(String(ID_CHARACTERS))
     started_at: Mapped[datetime] = mapped_column(Moment)
     closed_at: Mapped[datetime] = mapped_column(Moment)
     speech_ms: Mapped[int]
     timings: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class Habit(Model):
+    """How one person talks and wants to be talked to, as far as it was learned or asked for: see `silvertalk.habits`.
+
+    `pauses` is a `PauseProfile`, as it keeps itself; whoever has no row is as everybody.
+    """
+
+    __tablename__ = "habits"
+
+    user_id: Mapped[str] = mapped_column(String(ID_CHARACTERS), primary_key=True)
+    pauses: Mapped[dict[str, Any]] = mapped_column(JSON)
+    speech_rate: Mapped[float] = mapped_column(Float)
+    loudness: Mapped[float] = mapped_column(Float)
+    updated_at: Mapped[datetime] = mapped_column(Moment)

@@ -20,16 +20,21 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from silvertalk import metrics
+from silvertalk.asking import Asking
 from silvertalk.committer import Committer, SessionEnd
 from silvertalk.errors import SessionReplaced, SilverTalkError, TokenExpired, translated
+from silvertalk.habits import HabitKeeper, Habits
+from silvertalk.history import History
 from silvertalk.listening import VadService
 from silvertalk.microphone import Microphone
 from silvertalk.outbox import Arrival, Outbox, Socket
+from silvertalk.quiet import Quiet
 from silvertalk.recollection import Position
 from silvertalk.retelling import retell
 from silvertalk.session import Session
 from silvertalk.settings import Settings
 from silvertalk.turn_life import TurnLife
+from silvertalk.turns_in_hand import SessionParts
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Bus, Journal
 from streaming.errors import BusError, Fenced
@@ -46,6 +51,8 @@ AHEAD_SECONDS = 4
 waiting."""
 TRIM_EVERY_TURNS = 8
 """The journal keeps as many turns as a reply knows of, and up to so many more: a trimming costs two commands."""
+HABITS_SECONDS = 1.0
+"""How long a conversation waits for what is known of the person; without, it begins as with a stranger."""
 LAST_EVENTS_SECONDS = 5.0
 """How long the end of a conversation waits for the journal, which may be out of reach."""
 
@@ -61,6 +68,7 @@ class Parts:
     bus: Bus
     vad: VadService
     committer: Committer
+    habits: HabitKeeper
     name: str
 
 
@@ -72,6 +80,7 @@ class Beginning:
     user: str
     language: Language
     push_to_talk: bool
+    habits: Habits
     last_event: int = 0
     epochs: set[int] = field(default_factory=set)
     """Known from the journal."""
@@ -120,26 +129,51 @@ class OwnedSession:
             last_event=beginning.last_event,
         )
         self.life = TurnLife(parts.bus.turns(self.id), self.outbox, settings, commit=self.commit)
-        self.session = Session(
+        self._habits = beginning.habits
+        self.session = self._conversation(beginning)
+        self.microphone = Microphone(
+            parts.vad,
+            settings,
+            self.session,
+            language=self.language,
+            habits=self._habits,
+            push_to_talk=beginning.push_to_talk,
+            first_sample=beginning.microphone_sample,
+            utterance_sample=beginning.utterance_sample,
+        )
+        self.session.listen_with(self.microphone)
+
+    def _conversation(self, beginning: Beginning) -> Session:
+        settings, clock = self._parts.settings, asyncio.get_running_loop().time
+        history = History(settings.history_turns, language=self.language, local_time=self._local_time)
+        asking = Asking(
+            history,
+            self._habits,
+            language=self.language,
+            speculations_per_minute=settings.speculations_per_minute,
+            clarify_below=settings.clarify_below,
+            clock=clock,
+        )
+        prompt_seconds = 0 if beginning.push_to_talk else settings.silence_prompt_seconds
+        parts = SessionParts(
             session=self.id,
             user=self.user,
             language=self.language,
             outbox=self.outbox,
             life=self.life,
             reply_rate=settings.reply_rate,
-            history_turns=settings.history_turns,
-            max_speech_samples=settings.max_utterance_seconds * MICROPHONE_RATE,
-            local_time=self._local_time,
+            history=history,
+            habits=self._habits,
+            asking=asking,
+            quiet=Quiet(prompt_seconds * MICROPHONE_RATE),
             on_fenced=self.fenced,
             on_settled=self._on_settled,
         )
-        self.microphone = Microphone(
-            parts.vad,
-            settings,
-            self.session,
-            push_to_talk=beginning.push_to_talk,
-            first_sample=beginning.microphone_sample,
-            utterance_sample=beginning.utterance_sample,
+        return Session(
+            parts,
+            believes_voice=beginning.push_to_talk or settings.barge_in == "voice",
+            max_speech_samples=settings.max_utterance_seconds * MICROPHONE_RATE,
+            clock=clock,
         )
 
     # --- its life ----------------------------------------------------------------------------------------------------
@@ -249,7 +283,8 @@ class OwnedSession:
         self.session.committed(record)
 
     def _on_settled(self, turn: int) -> None:
-        """From time to time the journal lets go of what nobody needs."""
+        """What was learned is kept; from time to time the journal lets go of what nobody needs."""
+        self._parts.habits.save(self.user, self._habits)
         before = self.session.first_remembered_event
         if turn % TRIM_EVERY_TURNS == 0 and before:
             self.outbox.record(self.opened(), after=lambda: self._trim(before))

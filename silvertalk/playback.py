@@ -19,7 +19,7 @@ REMEMBERED_TURNS = 64
 class _Stretch:
     turn: int
     position: int
-    """The next sample to be played, counted within the turn's reply."""
+    """The next sample to be played, counted within the turn's audio."""
     end: int
 
 
@@ -32,15 +32,15 @@ class VirtualPlayer:
         self._waiting: deque[_Stretch] = deque()
         self._playheads: OrderedDict[int, int] = OrderedDict()
         self._ends: OrderedDict[int, int] = OrderedDict()
-        """Per turn, one past the last sample that ever came, played or flushed or waiting."""
+        """Per turn, the next sample to be taken: what lies before it came, or was flushed."""
         self._since = 0.0
 
     def has(self, turn: int, first_sample: int, samples: int) -> bool:
-        """Whether all of this came before. A turn's pieces come in their order: what lies before the last one came."""
+        """Whether none of this is to be played: it came before, or was flushed. A turn's pieces come in their order."""
         return first_sample + samples <= self._ends.get(turn, 0)
 
     def add(self, turn: int, first_sample: int, samples: int, now: float) -> int:
-        """Append `samples` of `turn`, which start at `first_sample` of its reply, but for what came before.
+        """Append `samples` of `turn`, which start at `first_sample` of its audio, but for what came or was flushed.
 
         Returns how many of them, from the first on, that is.
         """
@@ -75,13 +75,17 @@ class VirtualPlayer:
             if stretch.position == stretch.end:
                 self._waiting.popleft()
 
-    def flush(self, now: float) -> None:
-        """Stop at `now` and drop whatever was not played."""
+    def flush(self, turn: int, upto_sample: int, now: float) -> None:
+        """Stop this turn's reply at `now` and drop what was not played of it.
+
+        Audio of the turn from `upto_sample` on is another reply to it, and is played.
+        """
         self.advance(now)
-        self._waiting.clear()
+        self._waiting = deque(stretch for stretch in self._waiting if stretch.turn != turn)
+        _remember(self._ends, turn, upto_sample)
 
     def playhead(self, turn: int) -> int:
-        """Samples of this turn's reply that were played by the last `advance`."""
+        """How far this turn's audio was played by the last `advance`, in samples from its first."""
         return self._playheads.get(turn, 0)
 
     @property

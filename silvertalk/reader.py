@@ -21,6 +21,7 @@ from streaming.protocol import (
     Event,
     Flushed,
     Hello,
+    Patience,
     Playback,
     ReceivedSamples,
     Text,
@@ -125,6 +126,8 @@ class Reader:
                 self._session.typed(message.text, self._microphone.received_samples)
             case Cancel():
                 self._session.cancel()
+            case Patience():
+                self._session.be_patient(message.factor)
             case Bye():
                 return True
             case Hello():

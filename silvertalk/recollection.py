@@ -16,6 +16,7 @@ from streaming.bus import Turns
 from streaming.errors import ProtocolError, StreamGone
 from streaming.messages import (
     APOLOGY,
+    FILLER,
     Closed,
     Committed,
     Interrupted,
@@ -26,10 +27,12 @@ from streaming.messages import (
     ReplyText,
     SessionEnded,
     SessionOpened,
+    TakenBack,
     Told,
     TurnRecord,
 )
 from streaming.protocol import (
+    Distress,
     FinalTranscript,
     ReplyEnded,
     ServerEvent,
@@ -51,6 +54,10 @@ class RecalledTurn:
     final: FinalTranscript | None = None
     reply_ended: ReplyEnded | None = None
     interrupted: Interrupted | None = None
+    taken_back: TakenBack | None = None
+    """The last reply before the present one; what was released of it counts for nothing."""
+    merges: int = 0
+    distress: str = ""
     record: TurnRecord | None = None
     committed: bool = False
     released: list[str] = field(default_factory=list)
@@ -62,6 +69,11 @@ class RecalledTurn:
     @property
     def typed(self) -> bool:
         return self.ended is not None and self.ended.reason == "typed"
+
+    @property
+    def reply_from(self) -> int:
+        """Where the present reply begins in the turn's reply audio."""
+        return self.taken_back.upto_sample if self.taken_back is not None else 0
 
     @property
     def has_failed(self) -> bool:
@@ -123,6 +135,11 @@ class Recollection:
                 self._turn(record.turn).released.append(record.entry)
             case Interrupted():
                 self._turn(record.turn).interrupted = record
+            case TakenBack():
+                turn = self._turn(record.turn)
+                turn.released.clear()
+                turn.taken_back, turn.reply_ended, turn.final = record, None, None
+                turn.merges += 1
             case Closed():
                 self._turn(record.record.turn).record = record.record
             case Committed():
@@ -145,6 +162,8 @@ class Recollection:
                 self.heard_to = max(self.heard_to, event.end_sample + ms_to_samples(event.wait_ms))
             case FinalTranscript():
                 self._turn(event.turn).final = event
+            case Distress():
+                self._turn(event.turn).distress = event.kind
             case ReplyEnded():
                 self._turn(event.turn).reply_ended = event
             case _:
@@ -193,11 +212,11 @@ async def finished(
     if not turn.transcript and not turn.released:
         return None
     sentences: list[SpokenSentence] = []
-    source, samples = "", 0
+    source, samples = "", turn.reply_from
     for _, message in await released_of(turns, session, turn):
         if isinstance(message, ReplyText):
             source = message.source
-            sentences.append(SpokenSentence(message.text, samples))
+            sentences.append(SpokenSentence("" if source == FILLER else message.text, samples))
         elif sentences:
             samples += len(message.pcm) // 2
             sentences[-1].samples += len(message.pcm) // 2
@@ -208,13 +227,16 @@ async def finished(
         user=recalled.user,
         turn=turn.number,
         language=recalled.language,
-        outcome="failed" if source == APOLOGY or (turn.has_failed and not sentences) else "answered",
+        outcome="failed" if source in (APOLOGY, FILLER) or (turn.has_failed and not sentences) else "answered",
         transcript=turn.transcript,
-        reply=" ".join(sentence.text for sentence in sentences),
+        reply=" ".join(sentence.text for sentence in sentences if sentence.text),
         heard=heard_text(sentences, sent if played is None else min(played, sent)),
         interrupted=True,
         typed=turn.typed,
+        merges=turn.merges,
+        distress=turn.distress,
         source=source,
         started_at_ms=now,
         closed_at_ms=now,
+        witness="remnant",
     )

@@ -29,12 +29,13 @@ def complete(outbox: Outbox, turn: Turn, reason: ReplyReason) -> None:
 
 
 def reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
+    end_sample = turn.released_samples if reason in ("completed", "failed") else turn.sent_samples
     return ReplyEnded(
         turn=turn.number,
-        reply=1,
+        reply=turn.reply,
         reason=reason,
         source=turn.source,
-        audio_samples=turn.released_samples if reason in ("completed", "failed") else turn.sent_samples,
+        audio_samples=end_sample - turn.reply_from,
         timings_ms=turn.timings_ms,
     )
 
@@ -69,7 +70,11 @@ def _release_audio(outbox: Outbox, turn: Turn, entry: str, message: ReplyAudio) 
     sequence, first_sample = turn.place_audio(message)
     audio = audio_event(turn.number, turn.last_sentence, sequence, first_sample, message)
     record = Released(turn=turn.number, entry=entry)
-    outbox.release(audio, record, turn=turn.number, audio=message.pcm, after=lambda: turn.audio_was_sent(audio.samples))
+
+    def sent() -> None:
+        turn.audio_was_sent(first_sample, audio.samples)
+
+    outbox.release(audio, record, turn=turn.number, audio=message.pcm, after=sent)
 
 
 def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
@@ -77,6 +82,6 @@ def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
     if isinstance(message, ReplyText):
         turn.text_was_sent(turn.add_sentence(message))
     else:
-        turn.place_audio(message)
-        turn.audio_was_sent(len(message.pcm) // 2)
+        _, first_sample = turn.place_audio(message)
+        turn.audio_was_sent(first_sample, len(message.pcm) // 2)
         turn.play_to(turn.playhead)

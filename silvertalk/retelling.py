@@ -23,6 +23,7 @@ from streaming.messages import (
     Released,
     ReplyAudio,
     ReplyText,
+    TakenBack,
     Told,
 )
 from streaming.protocol import (
@@ -53,6 +54,8 @@ async def retell(entries: Sequence[tuple[str, JournalRecord]], resume: Resume, t
     for entry, record in entries:
         position = position_of(entry)
         match record:
+            case Released() if record.entry not in recalled.turns[record.turn].released:
+                pass  # it was taken back, and the client was or will be told so
             case Released():
                 reply = replies.get(record.turn)
                 if reply is None:
@@ -62,14 +65,16 @@ async def retell(entries: Sequence[tuple[str, JournalRecord]], resume: Resume, t
                     played = playhead.get(record.turn, 0) if not over else None
                     cut = recalled_turn.interrupted
                     sent = cut.sent_samples if cut is not None else None
-                    reply = replies[record.turn] = _Reply(record.turn, told, played, sent)
+                    reply = replies[record.turn] = _Reply(record.turn, told, played, sent, recalled_turn.taken_back)
                 retold = reply.tell(record.entry, position, position > known)
                 if retold is not None:
                     yield retold
             case Told() if position > known and not _was_taken_back(record, recalled):
                 yield Retold(record.event.decode())
             case Interrupted() if position > known:
-                yield _event(Flush(turn=record.turn), position)
+                yield _event(Flush(turn=record.turn, upto_sample=record.sent_samples), position)
+            case TakenBack() if position > known:
+                yield _event(Flush(turn=record.turn, upto_sample=record.upto_sample), position)
             case Committed() if position > known:
                 kept = recalled.turns[record.turn].record
                 if kept is not None:
@@ -83,7 +88,10 @@ def _was_taken_back(told: Told, recalled: Recollection) -> bool:
     event = event_of(told)
     if not isinstance(event, ReplyEnded):
         return False
-    last = recalled.turns[event.turn].reply_ended
+    turn = recalled.turns[event.turn]
+    if event.reply <= turn.merges:
+        return True
+    last = turn.reply_ended
     return last is not None and last.reason == "interrupted" != event.reason
 
 
@@ -91,17 +99,23 @@ class _Reply:
     """One turn's reply, counted through again as it was when it was told first."""
 
     def __init__(
-        self, turn: int, told: dict[str, ReplyText | ReplyAudio], played: int | None, sent: int | None
+        self,
+        turn: int,
+        told: dict[str, ReplyText | ReplyAudio],
+        played: int | None,
+        sent: int | None,
+        before: TakenBack | None,
     ) -> None:
-        """`played`: the reply is still being played, and this much of it was; None: nobody plays it any more.
-        `sent`: samples after which a barge-in took back the rest, if one did."""
+        """`before`: what came of earlier replies to the turn, all taken back. `played`: the reply is still being
+        played, and this much of it was; None: nobody plays it any more. `sent`: samples after which a barge-in took
+        back the rest, if one did."""
         self._turn = turn
         self._told = told
         self._played = played
         self._sent = sent
-        self._sentence = -1
-        self._sequence = 0
-        self._samples = 0
+        self._sentence = before.sentences - 1 if before is not None else -1
+        self._sequence = before.sequences if before is not None else 0
+        self._samples = before.upto_sample if before is not None else 0
 
     def tell(self, entry: str, position: Position, missed: bool) -> Retold | None:
         """The event again where the client has not had it (`missed`), audio also where it has not played it; else

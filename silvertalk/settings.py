@@ -103,7 +103,23 @@ class Settings(BaseSettings):
         default=600, ge=5, le=1_200, description="a longer utterance rolls on into the next turn"
     )
     endpoint_wait_ms: int = Field(
-        default=700, ge=100, le=10_000, description="silence after which an utterance has ended"
+        default=0,
+        ge=0,
+        le=10_000,
+        description="silence after which an utterance has ended, whatever was said; 0 decides on evidence",
+    )
+    barge_in: Literal["words", "voice"] = Field(
+        default="words",
+        description="what stops a reply: `words` spoken to it, or any `voice`, its own echo among them",
+    )
+    silence_prompt_seconds: int = Field(
+        default=30, ge=0, le=600, description="silence after a reply that calls for a gentle word, once; 0 for never"
+    )
+    clarify_below: float = Field(
+        default=-1.0,
+        ge=-10,
+        le=0,
+        description="words of a lower mean log-probability are asked about instead of answered",
     )
     audio_batch_first_ms: int = Field(
         default=40, ge=20, le=1_000, description="first batches of an utterance on the bus"
@@ -113,6 +129,9 @@ class Settings(BaseSettings):
     # answering
     reply_rate: Literal[8000, 16000, 22050, 24000, 44100, 48000] = Field(
         default=24_000, description="samples a second of reply audio"
+    )
+    speculations_per_minute: int = Field(
+        default=20, ge=0, le=1_000, description="replies begun in a pause, for each session; 0 for none"
     )
     turn_claim_ms: int = Field(
         default=2_000, ge=100, le=60_000, description="a turn nobody claimed by then is told to the person"

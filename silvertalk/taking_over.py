@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from silvertalk.owned_session import Beginning, OwnedSession, Parts
+from silvertalk.habits import Habits
+from silvertalk.owned_session import HABITS_SECONDS, Beginning, OwnedSession, Parts
 from silvertalk.recollection import RecalledTurn, Recollection, finished
 from silvertalk.turn import Turn
 from streaming.audio import MICROPHONE_RATE
@@ -26,6 +27,7 @@ from streaming.messages import (
     CancelReply,
     Closed,
     CloseTurn,
+    ConfirmReply,
     SpeechPaused,
     SpeechResumed,
     StartReply,
@@ -62,6 +64,10 @@ class _Found:
     records: list[TurnRecord] = field(default_factory=list)
     """Of turns that do not go on; their gateway had not written them."""
     floor: Floor = Floor.OPEN
+    dropped: int = 0
+    """Number of a turn that spoke into a reply, if one did: nobody knew yet what it said."""
+    unheard_from: int | None = None
+    """Where that began: the person is heard again from there."""
     to_ask: Turn | None = None
     """Its endpoint was told, and its reply never asked for."""
     to_pause: Turn | None = None
@@ -83,7 +89,8 @@ async def take_over(parts: Parts, user: str, resume: Resume, *, push_to_talk: bo
         for record in found.records:
             number += 1
             await journal.append(Closed(record=record), number=number)
-        owned = OwnedSession(parts, journal, _beginning(resume, recalled, found, number + 1, push_to_talk))
+        habits = await parts.habits.load(user, HABITS_SECONDS)
+        owned = OwnedSession(parts, journal, _beginning(resume, recalled, found, number + 1, push_to_talk, habits))
         await journal.append(owned.opened(), number=number + 1)
     except BaseException:
         journal.let_go()
@@ -107,18 +114,23 @@ async def _known(parts: Parts, user: str, resume: Resume) -> None:
         raise Unknown("unknown_epoch")
 
 
-def _beginning(resume: Resume, recalled: Recollection, found: _Found, last_event: int, push_to_talk: bool) -> Beginning:
+def _beginning(
+    resume: Resume, recalled: Recollection, found: _Found, last_event: int, push_to_talk: bool, habits: Habits
+) -> Beginning:
     speaking = next((turn for turn in found.living if found.floor is Floor.PAUSED and not turn.left_behind), None)
     if speaking is not None:  # what came after the last that was sent up is heard again
         heard_to = speaking.spoken_to
     else:
         acknowledged = min(resume.received_samples, resume.microphone_sample)
         heard_to = max(recalled.heard_to, acknowledged - UNTOLD_SAMPLES)
+    if found.unheard_from is not None:
+        heard_to = found.unheard_from
     return Beginning(
         session=resume.session,
         user=recalled.user,
         language=recalled.language,
         push_to_talk=push_to_talk,
+        habits=habits,
         last_event=last_event,
         epochs=recalled.epochs,
         committed={turn.number for turn in recalled.turns.values() if turn.committed},
@@ -133,14 +145,13 @@ async def _restore(
     """Let the turns live again, and have written what the other gateway had not."""
     session = owned.session
     closed = sorted([*recalled.records(), *found.records], key=lambda record: record.turn)
-    last_turn = max([recalled.last_turn, *(turn.number for turn in found.living)])
+    last_turn = max([recalled.last_turn, found.dropped, *(turn.number for turn in found.living)])
     session.take_up(closed, found.living, last_turn, found.floor)
     if found.to_tell_ended is not None:
         turn = found.to_tell_ended
-        typed = turn.opened.text is not None
-        wait_ms = 0 if typed else parts.settings.endpoint_wait_ms
-        reason = "typed" if typed else "silence"
-        owned.outbox.tell(TurnEnded(turn=turn.number, end_sample=turn.spoken_to, wait_ms=wait_ms, reason=reason))
+        reason = "typed" if turn.opened.text is not None else "silence"
+        # How long was waited is not known any more.
+        owned.outbox.tell(TurnEnded(turn=turn.number, end_sample=turn.spoken_to, wait_ms=0, reason=reason))
     if found.to_pause is not None:  # nobody knows yet whether they go on
         found.to_pause.send_up(SpeechPaused(sample=found.to_pause.spoken_to))
     if found.to_ask is not None:
@@ -158,6 +169,10 @@ async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch:
         handle: OpenTurn | None = None
         with suppress(StreamGone):
             handle, sent_up = await turns.adopt(told.number, epoch=epoch)
+        if handle is not None and found.floor is Floor.SPEAKING and handle.opened.text is None:
+            found.dropped, found.unheard_from = told.number, handle.opened.first_sample
+            await handle.close("taken_over")
+            continue
         if handle is not None and _goes_on(told, _phase(handle, sent_up)):
             _place(found, _turn(parts, recalled, told, handle, sent_up), told)
             continue
@@ -183,7 +198,8 @@ def _goes_on(told: RecalledTurn, phase: Phase) -> bool:
 
 
 def _phase(handle: OpenTurn, sent_up: Sequence[UpMessage]) -> Phase:
-    """What the turn was in, as its up stream ends."""
+    """What the turn was in, as its up stream ends. A speculative reply changes nothing: the person has only paused."""
+    speculative = False
     phase: Phase = "user" if handle.opened.text is None else "paused"
     for message in sent_up:
         match message:
@@ -192,9 +208,13 @@ def _phase(handle: OpenTurn, sent_up: Sequence[UpMessage]) -> Phase:
             case SpeechPaused():
                 phase = "paused"
             case StartReply():
+                speculative = message.speculative
+                phase = "paused" if speculative else "asked"
+            case ConfirmReply():
+                speculative = False
                 phase = "asked"
             case CancelReply():
-                phase = "cancelled"
+                phase = "paused" if speculative else "cancelled"
             case CloseTurn():
                 phase = "closed"
             case _:
@@ -213,7 +233,11 @@ def _turn(parts: Parts, recalled: Recollection, told: RecalledTurn, handle: Open
         recalled=set(told.released),
         told_done=told.reply_ended is not None and not told.is_left_behind,
         left_behind=told.is_left_behind,
+        merges=told.merges,
+        distress=told.distress,
     )
+    if told.taken_back is not None:
+        turn.begin_reply(told.taken_back)
     turn.take_up(handle, sent_up)
     if opened.text is not None:
         turn.transcript, turn.transcript_is_final = opened.text, True
@@ -237,7 +261,7 @@ def _place(found: _Found, turn: Turn, told: RecalledTurn) -> None:
         if turn.opened.text is None and not _endpoint_was_told(turn, told):
             turn.transcript, turn.transcript_is_final = "", False  # what was told is the first half of it
             found.to_tell_ended = turn
-        elif told.ended is None:
+        elif told.ended is None and turn.opened.text != "":  # of what it says unasked there is nothing to end
             found.to_tell_ended = turn
     elif turn.opened.text is not None or _endpoint_was_told(turn, told):
         found.floor = Floor.THINKING
@@ -249,6 +273,8 @@ def _place(found: _Found, turn: Turn, told: RecalledTurn) -> None:
         turn.transcript, turn.transcript_is_final = "", False
         if phase == "user":
             found.to_pause = turn
+        if turn.speculative:
+            turn.cancel_reply("taken_over")
 
 
 def _endpoint_was_told(turn: Turn, told: RecalledTurn) -> bool:

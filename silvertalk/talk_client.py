@@ -21,6 +21,8 @@ from silvertalk.playback import VirtualPlayer
 from silvertalk.uplink import SAMPLES_PER_MESSAGE, Pressed, Uplink
 from streaming.audio import BYTES_PER_SAMPLE
 from streaming.protocol import (
+    MAX_PATIENCE,
+    MIN_PATIENCE,
     Bye,
     Cancel,
     ClientMessage,
@@ -28,6 +30,7 @@ from streaming.protocol import (
     FloorMoved,
     Flush,
     Flushed,
+    Patience,
     Playback,
     ReceivedSamples,
     Reconnect,
@@ -72,6 +75,7 @@ class TalkClient:
         self._silent = asyncio.Event()
         self._silent.set()
         self._flushes = 0
+        self._patience: float | None = None
         self._leaving = False
         self._end: Disconnected | None = None
         self._conversing = asyncio.create_task(self._converse(), name=f"client {line.ready.session}")
@@ -101,7 +105,7 @@ class TalkClient:
 
     @property
     def recorded(self) -> dict[int, bytearray]:
-        """Per turn, all reply audio received: PCM16 mono at `ready.output_rate`."""
+        """Per turn, the audio received of its last reply: PCM16 mono at `ready.output_rate`."""
         return self._downlink.recorded
 
     # --- what a person does ------------------------------------------------------------------------------------------
@@ -134,6 +138,16 @@ class TalkClient:
     async def cancel(self) -> None:
         """Stop the reply."""
         self._press(Cancel())
+
+    async def wait_for_me(self, factor: float) -> None:
+        """How long the server shall wait before it takes an utterance to be over: 1 as learned, 2 twice as long.
+
+        Raises ValueError where the protocol has no such patience.
+        """
+        if not MIN_PATIENCE <= factor <= MAX_PATIENCE:
+            raise ValueError(f"patience {factor} is not from {MIN_PATIENCE} to {MAX_PATIENCE}")
+        self._patience = factor
+        await self._tell(Patience(factor=factor))
 
     async def bye(self) -> None:
         """End the conversation for good; a connection that is gone already is no error, and is not sought again."""
@@ -281,6 +295,8 @@ class TalkClient:
     async def _receive(self, line: Line) -> Disconnected:
         """Take everything that comes, until nothing can."""
         self._downlink.connect()
+        if self._patience is not None:
+            await self._tell(Patience(factor=self._patience))
         if (playhead := self.player.last_playhead) is not None:
             # The player went on while the session was sought, and may have run dry.
             await self._tell(Playback(turn=playhead.turn, samples=playhead.samples))
@@ -304,7 +320,6 @@ class TalkClient:
                 self._silent.clear()
                 self._audio_came.set()
             case Flush(turn=turn):
-                self.player.flush(received.at)
                 self._hush()
                 await self._tell(Flushed(turn=turn, samples=self.player.playhead(turn)))
             case FloorMoved():
@@ -337,9 +352,10 @@ class TalkClient:
             self._silent.set()
 
     def _hush(self) -> None:
-        """What was to be played is not played any more."""
+        """Something that was to be played is not played any more."""
         self._flushes += 1
-        self._silent.set()
+        if self.player.playing is None:
+            self._silent.set()
 
     def _press(self, message: Pressed) -> None:
         self._check_not_over()

@@ -3,6 +3,9 @@
 The turn keeps the user's audio until it closes, so that it can be offered again should Redis lose it, and counts what
 the client was sent and what it played, since the record of a reply is what was heard of it.
 
+A reply that was begun may be taken back, since the person went on: then another reply to the same turn follows, and its
+audio is counted on from where the first one ended.
+
 A turn may change its node. What a new holder makes of commands that were given to the old one would be said twice, so
 the attempt rises with every holder, and what the client already has travels with the new command (`released`).
 """
@@ -22,13 +25,17 @@ from streaming.bus import OpenTurn
 from streaming.errors import BusError, StreamingError
 from streaming.messages import (
     APOLOGY,
+    FILLER,
+    AnyMessage,
     AudioBatch,
     CancelReply,
+    ConfirmReply,
     Language,
     ReplyAudio,
     ReplyContext,
     ReplyText,
     StartReply,
+    TakenBack,
     TurnOpened,
     TurnRecord,
     UpMessage,
@@ -36,6 +43,13 @@ from streaming.messages import (
 from streaming.protocol import Playhead
 
 Outcome = Literal["answered", "failed", "nothing_heard"]
+
+MERGE_SECONDS = 1.5
+"""Who goes on within this after a reply began had not finished: what they say belongs to the turn it answers, which
+therefore closes no earlier."""
+HELD_BOUND = 512
+"""Entries of a speculative reply: a sentence takes a tenth of them. At the bound the reply is asked for anew when its
+time comes."""
 
 
 @dataclass(slots=True)
@@ -62,6 +76,12 @@ class Turn:
     """Of what was said so far: captions and further finals change nothing. The person going on makes it False."""
     stable: str = ""
     """The caption's stable part as the client was shown it: never taken back, whichever node writes the next."""
+    speculative: bool = False
+    """The present attempt supposes that the utterance has ended, which nobody has decided yet."""
+    held: list[tuple[str, AnyMessage]] = field(default_factory=list)
+    """What came for a speculative attempt, with its entries on the down stream: until the endpoint."""
+    missed: set[int] = field(default_factory=set)
+    """Speculative attempts that came to nothing."""
     held_texts: list[tuple[str, ReplyText]] = field(default_factory=list)
     """Sentences of the reply whose sound has not come yet, with their entries on the down stream."""
     captioned: bool = False
@@ -73,6 +93,13 @@ class Turn:
     released_samples: int = 0
     """Handed to the outbox; what a barge-in took back is subtracted by counting `sent_samples` apart."""
     sent_samples: int = 0
+    """One past the last sample that was sent of the turn's reply audio."""
+    reply: int = 1
+    """Number of the reply; it grows when one is taken back."""
+    reply_from: int = 0
+    """Where the present reply begins in the turn's reply audio."""
+    filled: bool = False
+    """A filler was said."""
     played_samples: int = 0
     first_audio_at: float | None = None
     asked_at: float | None = None
@@ -88,6 +115,18 @@ class Turn:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whatever the life of the turn may be waiting for: something came down, the playhead moved, it is over."""
     outcome: Outcome = "failed"
+    overheard: str = ""
+    """What 복실이 was just saying when this began: it may be no more than its echo."""
+    contested: bool = False
+    """Somebody speaks who may be going on with this turn: it does not close before that is known."""
+    merges: int = 0
+    inner_pauses_ms: list[float] = field(default_factory=list)
+    """How long the person paused and went on; bounded by the longest utterance."""
+    false_ends_ms: list[float] = field(default_factory=list)
+    """The same of pauses that were taken for the end."""
+    distress: str = ""
+    say: tuple[str, str] = ("", "")
+    """What is answered without an LLM, and what kind of answer that is."""
     left_behind: bool = False
     """The person went on in another turn before this one was answered: it only waits for its transcript."""
     over: bool = False
@@ -100,7 +139,9 @@ class Turn:
     """What the client that came back says to have played of it: it may come before these entries are read."""
     told_done: bool = False
     """That earlier gateway has said that the reply is complete."""
-    _end_sample: int = 0
+    end_sample: int = 0
+    """Where the utterance ended that the present attempt answers."""
+    _sentences_before: int = 0
     _released: list[SpokenSentence] = field(default_factory=list)
     _broken: tuple[str, str] | None = None
     """The sentence in whose voicing a node died, as it was written, and what of it had not been voiced."""
@@ -158,35 +199,93 @@ class Turn:
                 case AudioBatch():
                     self.speech_samples += len(message.pcm) // 2
                 case StartReply():
-                    self.attempt, self._end_sample = message.attempt, message.end_sample
+                    self.attempt, self.end_sample, self.reply = message.attempt, message.end_sample, message.reply
+                    self.speculative, self.say = message.speculative, (message.say, message.say_as)
+                case ConfirmReply():
+                    self.speculative = False
                 case CancelReply():
                     self.ended_attempt = max(self.ended_attempt, message.attempt)
                 case _:
                     pass
 
-    def ask(self, end_sample: int, context: ReplyContext) -> None:
-        """Ask for a reply to the utterance that ended at `end_sample`."""
-        self._end_sample = end_sample
-        self.asked_at = asyncio.get_running_loop().time()
-        self._start_reply(context, "")
+    def ask(self, end_sample: int, context: ReplyContext, *, speculative: bool = False, may_fill: bool = False) -> None:
+        """Ask for a reply to the utterance that ended at `end_sample`, or (`speculative`) may have."""
+        self.end_sample = end_sample
+        self.speculative = speculative
+        if not speculative:
+            self.asked_at = asyncio.get_running_loop().time()
+        self._start_reply(context, "", may_fill)
 
     def ask_again(self, context: ReplyContext) -> None:
         """A new holder has the turn: have it go on where the client's part of the reply ends."""
-        self._start_reply(context, self._keep_spoken())
+        self._start_reply(context, self._keep_spoken(), may_fill=False)
 
-    def _start_reply(self, context: ReplyContext, released: str) -> None:
+    def confirm(self) -> None:
+        """The utterance has ended where the speculative attempt supposed."""
+        self.speculative = False
+        self.asked_at = self.progress_at = asyncio.get_running_loop().time()
+        self.send_up(ConfirmReply(attempt=self.attempt))
+
+    def _start_reply(self, context: ReplyContext, released: str, may_fill: bool) -> None:
         self.attempt += 1
         self.progress_at = asyncio.get_running_loop().time()
+        self.held.clear()
+        say, say_as = self.say
         start = StartReply(
-            attempt=self.attempt, reply=1, end_sample=self._end_sample, context=context, released=released
+            attempt=self.attempt,
+            reply=self.reply,
+            end_sample=self.end_sample,
+            context=context,
+            released=released,
+            speculative=self.speculative,
+            say=say,
+            say_as=say_as,
+            may_fill=may_fill,
         )
         self.send_up(start)
 
     def cancel_reply(self, reason: str) -> None:
         """What carries the present attempt is stale from now on, on this node and any other."""
         self.ended_attempt = self.attempt
+        if self.speculative:
+            self.missed.add(self.attempt)
+        self.speculative = False
+        self.held.clear()
         self.held_texts.clear()
         self.send_up(CancelReply(attempt=self.attempt, reason=reason))
+
+    def go_on(self) -> None:
+        """More of the same utterance follows: what was understood so far is not all."""
+        self.transcript_is_final = False
+        self.say = ("", "")
+        self.distress = ""
+
+    def take_back(self) -> TakenBack:
+        """The reply that was begun counts for nothing: another one to the same turn will follow."""
+        record = TakenBack(
+            turn=self.number,
+            attempt=self.attempt,
+            upto_sample=self.released_samples,
+            sequences=self.sequence,
+            sentences=self.last_sentence + 1,
+        )
+        self.cancel_reply("went_on")
+        self.go_on()
+        self.begin_reply(record)
+        self.told_done = False
+        self.reply += 1
+        self.merges += 1
+        return record
+
+    def begin_reply(self, before: TakenBack) -> None:
+        """Count on after a reply that was taken back."""
+        self.reply_from = self.released_samples = self.sent_samples = before.upto_sample
+        self.sequence, self._sentences_before = before.sequences, before.sentences
+        self.sentences.clear()
+        self._released.clear()
+        self._broken = None
+        self.first_audio_at = None
+        self.reply_complete = self.filled = False
 
     def is_current(self, attempt: int) -> bool:
         """Whether what the node made for `attempt` still counts."""
@@ -195,7 +294,7 @@ class Turn:
     @property
     def outcome_if_played(self) -> Outcome:
         """What becomes of the turn when its reply was played, or cut short: an apology is no answer."""
-        return "failed" if self.source == APOLOGY else "answered"
+        return "failed" if self.source in (APOLOGY, FILLER) else "answered"
 
     @property
     def awaits_reply(self) -> bool:
@@ -205,7 +304,23 @@ class Turn:
     @property
     def awaits_node(self) -> bool:
         """A node is still needed: the person speaks, or the reply is not complete."""
-        return not self.over and (self.awaits_reply or self.released_samples == 0)
+        return not self.over and (self.awaits_reply or not self.has_begun)
+
+    @property
+    def has_begun(self) -> bool:
+        """Some of the present reply was released."""
+        return self.released_samples > self.reply_from
+
+    @property
+    def has_words(self) -> bool:
+        """Some of what was released of it are words."""
+        return any(sentence.text for sentence in self._released)
+
+    def merge_left(self, now: float) -> float:
+        """Seconds for which more speech still belongs to this turn; `now` on the loop's clock."""
+        if self.first_audio_at is None or self.opened.text is not None:
+            return 0.0
+        return self.first_audio_at + MERGE_SECONDS - now
 
     def free(self) -> None:
         """The turn is closed: let go of its audio, which is most of its memory."""
@@ -223,7 +338,9 @@ class Turn:
         """A sentence is released; it counts as written to the person once it was sent (`text_was_sent`)."""
         self.source = text.source
         self.progress_at = asyncio.get_running_loop().time()
-        sentence = SpokenSentence(text.text, self.released_samples)
+        filler = text.source == FILLER
+        self.filled = self.filled or filler
+        sentence = SpokenSentence("" if filler else text.text, self.released_samples)
         self._released.append(sentence)
         return sentence
 
@@ -238,7 +355,7 @@ class Turn:
     @property
     def last_sentence(self) -> int:
         """Number of the sentence released last, counted through the turn, whichever node made it."""
-        return len(self._released) - 1
+        return self._sentences_before + len(self._released) - 1
 
     def _keep_spoken(self) -> str:
         """What the client has of a reply whose node is gone: its whole sentences, and the words of the last one that
@@ -264,10 +381,13 @@ class Turn:
         return True
 
     def text_was_sent(self, sentence: SpokenSentence) -> None:
-        self.sentences.append(sentence)
+        if any(released is sentence for released in self._released):  # else it was taken back while it was sent
+            self.sentences.append(sentence)
 
-    def audio_was_sent(self, samples: int) -> None:
-        self.sent_samples += samples
+    def audio_was_sent(self, first_sample: int, samples: int) -> None:
+        if first_sample < self.reply_from:
+            return  # it was taken back while it was sent
+        self.sent_samples = first_sample + samples
         metrics.REPLY_AUDIO_SECONDS.inc(samples / self.opened.reply_rate)
         if self.first_audio_at is None:
             self.first_audio_at = asyncio.get_running_loop().time()
@@ -287,12 +407,34 @@ class Turn:
             self.play_to(playhead.samples)
         if self.first_audio_at is not None:
             now = asyncio.get_running_loop().time()
-            self.first_audio_at = max(self.first_audio_at, now - self.played_samples / self.opened.reply_rate)
+            played = max(0, self.played_samples - self.reply_from)
+            self.first_audio_at = max(self.first_audio_at, now - played / self.opened.reply_rate)
         self.moved.set()
 
     def reply_was_sent(self) -> None:
         self.reply_complete = True
         self.moved.set()
+
+    def playing_at(self, now: float) -> int:
+        """How far the reply can have been played at most, in the turn's reply audio; `now` on the loop's clock."""
+        if self.first_audio_at is None:
+            return self.reply_from
+        return min(self.sent_samples, self.reply_from + int((now - self.first_audio_at) * self.opened.reply_rate))
+
+    def said_between(self, first_sample: int, end_sample: int) -> str:
+        """The sentences of which something sounds within this stretch of the reply."""
+        return " ".join(
+            sentence.text
+            for sentence in self.sentences
+            if sentence.first_sample < end_sample and sentence.first_sample + sentence.samples > first_sample
+        )
+
+    def has_asked(self, sample: int) -> bool:
+        """Whether a question of the reply had been heard by then."""
+        return any(
+            sentence.text.rstrip().endswith("?") and sentence.first_sample + sentence.samples <= sample
+            for sentence in self.sentences
+        )
 
     def play_to(self, samples: int) -> None:
         """The client says it has played so far: never less than before, never more than it was sent."""
@@ -308,6 +450,11 @@ class Turn:
         """What counts as said to the person, as far as is known now."""
         return heard_text(self.sentences, self.played_samples)
 
+    @property
+    def reply_text(self) -> str:
+        """What was sent of the reply."""
+        return " ".join(sentence.text for sentence in self.sentences if sentence.text)
+
     def record(self) -> TurnRecord:
         """What is kept of the turn."""
         return TurnRecord(
@@ -317,11 +464,13 @@ class Turn:
             language=self.language,
             outcome=self.outcome,
             transcript=self.transcript,
-            reply=" ".join(sentence.text for sentence in self.sentences if sentence.text),
+            reply=self.reply_text,
             heard=self.heard,
             interrupted=self.interrupted,
-            typed=self.opened.text is not None,
+            typed=bool(self.opened.text),
             continuation=self.opened.continuation,
+            merges=self.merges,
+            distress=self.distress,
             source=self.source,
             started_at_ms=int(self.started_at * 1000),
             closed_at_ms=int(time.time() * 1000),

@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from silvertalk import metrics
 from silvertalk.errors import BusAway, NoNode, SilverTalkError, TurnLost, translated
 from silvertalk.outbox import Outbox
 from silvertalk.settings import Settings
-from silvertalk.turn import Turn
+from silvertalk.turn import MERGE_SECONDS, Turn
 from streaming.bus import Turns
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
 from streaming.logs import logger
@@ -31,8 +33,6 @@ FLUSH_SECONDS = 0.3
 otherwise."""
 PLAYBACK_GRACE_SECONDS = 1.5
 """A player that acknowledges nothing is believed to have finished so long after its audio's length."""
-MERGE_SECONDS = 1.5
-"""A turn closes no earlier than this after its reply began."""
 JOURNAL_SECONDS = 5.0
 """How long a closed turn waits for its place in the journal before it goes to the database without."""
 BUS_CLOSE_SECONDS = 2.0
@@ -166,7 +166,7 @@ class TurnLife:
         while not turn.over:
             left = self._playback_left(turn) if not conversation.away else None
             if turn.playback_is_over:
-                conversation.playback_finished(turn)
+                await self._play_out(turn, conversation)
             elif left is not None and left <= 0:
                 turn.play_to(turn.sent_samples)
             elif self._waited_too_long(turn):
@@ -182,6 +182,16 @@ class TurnLife:
             else:
                 watched.looked_at = asyncio.get_running_loop().time()
                 await self._look_after(turn, conversation, watched)
+
+    async def _play_out(self, turn: Turn, conversation: Conversation) -> None:
+        """The reply was played to its end; for a little longer the person may go on with the turn it answered."""
+        merge_left = turn.merge_left(asyncio.get_running_loop().time())
+        if turn.contested:
+            await _moved(turn, None)
+        elif merge_left > 0:
+            await _moved(turn, merge_left)
+        else:
+            conversation.playback_finished(turn)
 
     async def _mend(self, turn: Turn, conversation: Conversation, lost: StreamingError) -> None:
         """The bus has lost the turn: where it was Redis that lost it, it is offered again with all its audio."""
@@ -243,7 +253,8 @@ class TurnLife:
         """Seconds until the player must have finished; None while the reply is not complete."""
         if not turn.reply_complete or turn.first_audio_at is None:
             return None
-        end = turn.first_audio_at + turn.sent_samples / self._settings.reply_rate + PLAYBACK_GRACE_SECONDS
+        length = (turn.sent_samples - turn.reply_from) / self._settings.reply_rate
+        end = turn.first_audio_at + length + PLAYBACK_GRACE_SECONDS
         return end - asyncio.get_running_loop().time()
 
     def _waited_too_long(self, turn: Turn) -> bool:
@@ -253,7 +264,8 @@ class TurnLife:
         limit = ANSWER_SECONDS if turn.claimed_by else UNCLAIMED_SECONDS
         since = turn.progress_at
         if turn.first_audio_at is not None:
-            since = max(since, turn.first_audio_at + turn.released_samples / self._settings.reply_rate)
+            length = (turn.released_samples - turn.reply_from) / self._settings.reply_rate
+            since = max(since, turn.first_audio_at + length)
         return asyncio.get_running_loop().time() - since > limit
 
     async def _close(self, turn: Turn, conversation: Conversation) -> None:
@@ -270,9 +282,11 @@ class TurnLife:
         record = turn.record()
         journaled = asyncio.Event()
         self._outbox.record(Closed(record=record), after=journaled.set)
-        with suppress(TimeoutError):  # the journal is out of reach: the database is the better witness anyway
+        try:
             async with asyncio.timeout(JOURNAL_SECONDS):
                 await journaled.wait()
+        except TimeoutError:  # out of reach, perhaps from here alone: whoever goes on with the turn knows it better
+            record = msgspec.structs.replace(record, witness="gateway")
         if record.outcome != "nothing_heard":  # a noise that nobody said anything in is not worth a row
             await self._commit(record)
         else:

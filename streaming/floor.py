@@ -6,8 +6,10 @@ Rules
 2. A pause decides nothing. From PAUSED the user goes on (USER), or the endpoint is reached (THINKING).
 3. Between the endpoint and the first sound of the reply (THINKING) the user may still go on: it is the same utterance,
    the reply that was being made is thrown away by its attempt number.
-4. While the puppy speaks (SPEAKING) the user may always take the floor back: that is a barge-in, and the gateway must
-   flush the player and cancel the node in the same tick.
+4. While the puppy speaks (SPEAKING) a voice makes the floor CONTESTED: the reply goes on, softly, until it is known
+   what was said. Words to the puppy take the floor (BARGED_IN), and the gateway must flush the player and cancel the
+   node in the same tick; an echo, a "네" or a cough does not (YIELDED). Whoever was heard first has the floor when the
+   reply is over meanwhile.
 5. A reply can come to nothing (noise, a failure): the floor opens again without a sound.
 6. Whatever happens, CANCELLED (a button, a lost connection, the end of the session) opens the floor.
 7. A move that the table does not have is our own mistake: it raises IllegalMove and changes nothing.
@@ -28,6 +30,7 @@ class Floor(Enum):
     PAUSED = "paused"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    CONTESTED = "contested"
 
 
 class Move(Enum):
@@ -38,15 +41,19 @@ class Move(Enum):
     SPEECH_RESUMED = "speech_resumed"
     TYPED = "typed"
     ENDPOINT = "endpoint"
+    PROMPTED = "prompted"
     REPLY_RELEASED = "reply_released"
     REPLY_FINISHED = "reply_finished"
     REPLY_EMPTY = "reply_empty"
+    BARGED_IN = "barged_in"
+    YIELDED = "yielded"
     CANCELLED = "cancelled"
 
 
 TABLE: dict[tuple[Floor, Move], Floor] = {
     (Floor.OPEN, Move.SPEECH_STARTED): Floor.USER,
     (Floor.OPEN, Move.TYPED): Floor.THINKING,
+    (Floor.OPEN, Move.PROMPTED): Floor.THINKING,
     (Floor.OPEN, Move.CANCELLED): Floor.OPEN,
     (Floor.USER, Move.SPEECH_PAUSED): Floor.PAUSED,
     (Floor.USER, Move.ENDPOINT): Floor.THINKING,
@@ -58,10 +65,16 @@ TABLE: dict[tuple[Floor, Move], Floor] = {
     (Floor.THINKING, Move.REPLY_RELEASED): Floor.SPEAKING,
     (Floor.THINKING, Move.REPLY_EMPTY): Floor.OPEN,
     (Floor.THINKING, Move.CANCELLED): Floor.OPEN,
-    (Floor.SPEAKING, Move.SPEECH_STARTED): Floor.USER,
+    (Floor.SPEAKING, Move.SPEECH_STARTED): Floor.CONTESTED,
+    (Floor.SPEAKING, Move.BARGED_IN): Floor.USER,
     (Floor.SPEAKING, Move.TYPED): Floor.THINKING,
     (Floor.SPEAKING, Move.REPLY_FINISHED): Floor.OPEN,
     (Floor.SPEAKING, Move.CANCELLED): Floor.OPEN,
+    (Floor.CONTESTED, Move.BARGED_IN): Floor.USER,
+    (Floor.CONTESTED, Move.YIELDED): Floor.SPEAKING,
+    (Floor.CONTESTED, Move.REPLY_FINISHED): Floor.USER,
+    (Floor.CONTESTED, Move.TYPED): Floor.THINKING,
+    (Floor.CONTESTED, Move.CANCELLED): Floor.OPEN,
 }
 
 

@@ -54,7 +54,14 @@ class ReplyContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     local_time: str = ""
     """ISO 8601 with offset, the person's own clock; empty when unknown."""
     speech_rate: float = 1.0
+    loudness: float = 1.0
+    """How many times as loud as the voice comes: somebody asked for it."""
     voice: str = ""
+
+
+Witness = Literal["journal", "gateway", "remnant"]
+"""How sure a record is of what happened: the turn's gateway wrote it to the journal first; or could not, and another
+may have gone on with the turn; or did not live to, and it was put together from what the journal had."""
 
 
 class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,13 +78,18 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     interrupted: bool = False
     typed: bool = False
     continuation: bool = False
+    merges: int = 0
+    """How often the person went on after a reply to the turn had begun."""
+    distress: str = ""
+    """What sort of help the person's words call for, if they do: see `silvertalk.distress`."""
     source: str = ""
-    """Which LLM engine wrote the reply."""
+    """Which LLM engine wrote the reply, or what fixed answer it is."""
     started_at_ms: int = 0
     closed_at_ms: int = 0
     """Unix milliseconds, the owning gateway's clock; never compared with another host's."""
     speech_samples: int = 0
     timings_ms: dict[str, float] = {}
+    witness: Witness = "journal"
 
 
 # --- offers stream ---------------------------------------------------------------------------------------------------
@@ -134,8 +146,9 @@ class SpeechResumed(Message, frozen=True):
 class StartReply(Message, frozen=True):
     """The utterance ended at `end_sample`: answer it.
 
-    `attempt` rises whenever the gateway asks anew; `reply` numbers the replies of a turn (a filler is a reply too).
-    `released` is what the client already has of this reply: go on after it.
+    `attempt` rises whenever the gateway asks anew; `reply` numbers the replies of a turn, of which there is more than
+    one where the person went on after the first had begun. `released` is what the client already has of this reply: go
+    on after it.
     """
 
     attempt: int
@@ -143,6 +156,21 @@ class StartReply(Message, frozen=True):
     end_sample: int
     context: ReplyContext
     released: str = ""
+    speculative: bool = False
+    """The person has only paused: transcribe, write the reply and speak its first sentence, then wait for
+    `ConfirmReply`."""
+    say: str = ""
+    """Say just this, and ask no LLM."""
+    say_as: str = ""
+    """What `say` is ("repeat", "distress" …): the `source` of its texts."""
+    may_fill: bool = False
+    """Where nothing can be said for a while after the endpoint, a short filler may be."""
+
+
+class ConfirmReply(Message, frozen=True):
+    """The utterance has ended where the speculative reply of this attempt supposed: go on with it."""
+
+    attempt: int
 
 
 class CancelReply(Message, frozen=True):
@@ -199,6 +227,17 @@ class TranscriptFinal(Message, frozen=True):
     pass_ms: float = 0.0
 
 
+class TurnEndScored(Message, frozen=True):
+    """How much the utterance up to `sample` sounded as if the person had finished: `probability` 0 to 1, by `model`."""
+
+    sample: int
+    probability: float
+    model: str
+
+
+FILLER = "filler"
+"""The `source` of a short sound made while the reply is not ready: it was heard, but it is no part of what was said."""
+
 APOLOGY = "apology"
 """The `source` of what a node says where it has no reply: the turn has failed, though something was heard."""
 
@@ -232,6 +271,8 @@ class ReplyDone(Message, frozen=True):
     reason: Literal["completed", "cancelled", "nothing_heard", "failed"]
     source: str = ""
     detail: str = ""
+    tokens: int = 0
+    """What the LLM wrote for this attempt: wasted, if the attempt was."""
     timings_ms: dict[str, float] = {}
 
 
@@ -276,6 +317,18 @@ class Interrupted(Message, frozen=True):
     reason: str
 
 
+class TakenBack(Message, frozen=True):
+    """The user went on soon after the reply began: what was released of it before this entry counts for nothing, and
+    another reply to the same turn follows, whose audio begins at `upto_sample`, with these numbers of pieces and
+    sentences before it."""
+
+    turn: int
+    attempt: int
+    upto_sample: int
+    sequences: int
+    sentences: int
+
+
 class Closed(Message, frozen=True):
     """The turn is over; `record` is what the database gets, whoever writes it."""
 
@@ -295,11 +348,19 @@ class SessionEnded(Message, frozen=True):
 
 
 OfferMessage = Offer | Reclaim
-UpMessage = TurnOpened | AudioBatch | SpeechPaused | SpeechResumed | StartReply | CancelReply | CloseTurn
+UpMessage = TurnOpened | AudioBatch | SpeechPaused | SpeechResumed | StartReply | ConfirmReply | CancelReply | CloseTurn
 DownMessage = (
-    DownOpened | Claimed | TranscriptPartial | TranscriptFinal | ReplyText | ReplyAudio | ReplyDone | TurnFailed
+    DownOpened
+    | Claimed
+    | TurnEndScored
+    | TranscriptPartial
+    | TranscriptFinal
+    | ReplyText
+    | ReplyAudio
+    | ReplyDone
+    | TurnFailed
 )
-JournalRecord = SessionOpened | Told | Released | Interrupted | Closed | Committed | SessionEnded
+JournalRecord = SessionOpened | Told | Released | Interrupted | TakenBack | Closed | Committed | SessionEnded
 AnyMessage = OfferMessage | UpMessage | DownMessage | JournalRecord
 
 _encoder = msgspec.msgpack.Encoder()

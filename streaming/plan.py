@@ -32,7 +32,8 @@ class ModelWanted(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A node's plan. `cuda`: what of it runs on a GPU; `licence_accepted`: XTTS'. Folders are absolute."""
+    """A node's plan. `cuda`: what of it runs on a GPU; `licence_accepted`: XTTS'; `end_of_turn`: what hears whether
+    somebody has finished, `off`, or `absent` where its model is not here. Folders are absolute."""
 
     profile: str
     about: str
@@ -47,3 +48,4 @@ class Plan(msgspec.Struct, frozen=True):
     cache_dir: str
     offline: bool
     slots: int
+    end_of_turn: str = "off"

@@ -24,6 +24,7 @@ MAX_AUDIO_MESSAGE_BYTES = 4096
 MAX_CONTROL_BYTES = 16_384
 """Room for `MAX_TEXT_CHARACTERS` with every one of them escaped."""
 MAX_TEXT_CHARACTERS = 2000
+MIN_PATIENCE, MAX_PATIENCE = 0.5, 3.0
 MAX_SAMPLE = 2**53 - 1
 """Beyond this a JSON number loses its last digit in JavaScript."""
 
@@ -95,11 +96,17 @@ class Cancel(_Incoming, frozen=True, tag="cancel"):
     """Stop the reply that is being made or played."""
 
 
+class Patience(_Incoming, frozen=True, tag="patience"):
+    """How long the server shall wait before it takes an utterance to be over: 1 as learned, 2 twice as long. Kept."""
+
+    factor: float
+
+
 class Bye(_Incoming, frozen=True, tag="bye"):
     """The conversation is over; nothing will be resumed."""
 
 
-ClientMessage = Hello | Playback | Flushed | Commit | Text | Cancel | Bye
+ClientMessage = Hello | Playback | Flushed | Commit | Text | Cancel | Patience | Bye
 
 FAULTS: dict[str, int | None] = {
     "bad_json": None,
@@ -149,6 +156,8 @@ def _check(message: ClientMessage) -> None:
             raise fault("text_too_long", f"{len(message.text)} characters, at most {MAX_TEXT_CHARACTERS}")
         if not message.text.strip():
             raise fault("bad_field", "text is empty")
+    if isinstance(message, Patience) and not MIN_PATIENCE <= message.factor <= MAX_PATIENCE:
+        raise fault("bad_field", f"factor takes {MIN_PATIENCE} to {MAX_PATIENCE}")
     numbers: tuple[int, ...] = ()
     if isinstance(message, (Playback, Flushed)):
         numbers = (message.turn, message.samples)
@@ -204,7 +213,8 @@ class Resync(Event, frozen=True, tag="resync"):
 
 
 class FloorMoved(Event, frozen=True, tag="floor"):
-    """Who may speak now: `open`, `user`, `paused`, `thinking` or `speaking`, and in which turn (0: none)."""
+    """Who may speak now: `open`, `user`, `paused`, `thinking`, `speaking` or `contested`, and in which turn (0:
+    none)."""
 
     state: str
     turn: int
@@ -236,13 +246,64 @@ class FinalTranscript(Event, frozen=True, tag="transcript.final"):
     confidence: float
 
 
+class EndpointWait(Event, frozen=True, tag="endpoint.wait"):
+    """The person paused at `speech_end_sample`, and if they say no more the utterance ends `wait_ms` after it.
+
+    Sent anew as evidence comes. `because` names what decided, `ending` how the words end, `end_probability` what the
+    acoustic model made of the sound; empty or null where that evidence is absent.
+    """
+
+    turn: int
+    speech_end_sample: int
+    wait_ms: int
+    because: str
+    ending: str
+    end_probability: float | None
+
+
 class TurnEnded(Event, frozen=True, tag="turn.ended"):
-    """The utterance is over: `wait_ms` after the last speech sample `end_sample`, for `reason`."""
+    """The utterance is over: `wait_ms` after the last speech sample `end_sample`, for `reason`.
+
+    `because`, `ending` and `end_probability` as in `endpoint.wait`. `speculation`: `hit` where the reply was being made
+    already, `none` where not.
+    """
 
     turn: int
     end_sample: int
     wait_ms: int
     reason: str
+    because: str = ""
+    ending: str = ""
+    end_probability: float | None = None
+    speculation: str = "none"
+
+
+class Speculation(Event, frozen=True, tag="speculation"):
+    """A reply is being made before the utterance has ended: `started`; or was, in vain: `missed`, as they went on."""
+
+    turn: int
+    state: str
+
+
+class Distress(Event, frozen=True, tag="distress"):
+    """The person's words call for help (`kind`: emergency or despair; `phrase`: the words); call `number`."""
+
+    turn: int
+    kind: str
+    phrase: str
+    number: str
+
+
+class Duck(Event, frozen=True, tag="duck"):
+    """Play the reply of `turn` softly, since somebody else speaks too (`ducked`), or at its level again.
+
+    `because`: empty while nobody knows; then what it was: `speech`, `echo`, `back_channel`, `noise`, or `finished`
+    where the reply was over first.
+    """
+
+    turn: int
+    ducked: bool
+    because: str
 
 
 class SpokenText(Event, frozen=True, tag="reply.text"):
@@ -281,9 +342,14 @@ class ReplyEnded(Event, frozen=True, tag="reply.done"):
 
 
 class Flush(Event, frozen=True, tag="flush"):
-    """Stop playing now, drop what is buffered, and answer `flushed` with the playhead."""
+    """Stop playing now, drop what is buffered, and answer `flushed` with the playhead.
+
+    Where the person goes on soon after a reply began, another reply to the same turn follows: audio of the turn from
+    `upto_sample` on is played, what lies before it is not.
+    """
 
     turn: int
+    upto_sample: int
 
 
 class TurnCommitted(Event, frozen=True, tag="turn.committed"):
@@ -323,7 +389,11 @@ ServerEvent = (
     | SpeechBegan
     | PartialTranscript
     | FinalTranscript
+    | EndpointWait
     | TurnEnded
+    | Speculation
+    | Distress
+    | Duck
     | SpokenText
     | SpokenAudio
     | ReplyEnded

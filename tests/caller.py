@@ -12,6 +12,7 @@ from silvertalk.login import Guest, log_in_as_guest
 from streaming.protocol import Event, Ready
 
 Told = TypeVar("Told", bound=Event)
+AnyCaller = TypeVar("AnyCaller", bound="Caller")
 
 FRAME_BYTES = 640
 WAIT_SECONDS = 15.0
@@ -106,8 +107,25 @@ async def calling(
 
     `options` go to `talk`, which comes back by itself when the connection is lost unless `resume=False` is among them.
     """
+    async with calling_as(
+        Caller, url, microphone=microphone, patience_seconds=patience_seconds, guest=guest, **options
+    ) as caller:
+        yield caller
+
+
+@asynccontextmanager
+async def calling_as(
+    kind: Callable[[TalkClient, float], AnyCaller],
+    url: str,
+    *,
+    microphone: bool = True,
+    patience_seconds: float = WAIT_SECONDS,
+    guest: Guest | None = None,
+    **options: Any,
+) -> AsyncIterator[AnyCaller]:
+    """The same, for another kind of caller."""
     async with talk(url, guest or await log_in_as_guest(url), **options) as client:
-        caller = Caller(client, patience_seconds)
+        caller = kind(client, patience_seconds)
         tasks = [asyncio.create_task(caller._listen(), name="listen")]
         if microphone:
             tasks.append(asyncio.create_task(caller._microphone(), name="microphone"))

@@ -20,6 +20,8 @@ SCRIPTED = {
     "STT_ENGINE": "scripted:pass_ms=20",
     "TTS_ENGINE": "scripted:rtf=0.02",
     "LLM_ENGINES": "scripted:first_token_ms=10,tokens_per_second=400",
+    "END_OF_TURN": "off",
+    "FILLER_AFTER_MS": "0",
 }
 
 

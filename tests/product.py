@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
+from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech, TurnEnd
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.pipeline import Engines
 from gpu_node.threads import EngineQueue
+from gpu_node.turn_ending import TurnEndModel
 from gpu_node.worker import Worker
 from silvertalk.app import Parts, running
 from silvertalk.serving import server_of
@@ -28,10 +29,10 @@ class Product:
 
 
 def settings(bus_url: str, folder: Path, **changes: object) -> Settings:
-    """Settings of a gateway for tests: a bus that runs already, everything else in `folder`."""
-    return Settings.model_validate(
-        {"bus_urls": bus_url, "data_dir": folder, "port": 0, "log_level": "warning", **changes}
-    )
+    """Settings of a gateway for tests: a bus that runs already, everything else in `folder`. An utterance ends after a
+    fixed wait, where a test does not ask for the one decided on evidence (`endpoint_wait_ms=0`)."""
+    chosen = {"port": 0, "log_level": "warning", "endpoint_wait_ms": 700, **changes}
+    return Settings.model_validate({"bus_urls": bus_url, "data_dir": folder, **chosen})
 
 
 @asynccontextmanager
@@ -68,18 +69,37 @@ async def node(
     llm: LanguageModel | None = None,
     tts: TextToSpeech | None = None,
     partials: bool = True,
+    turn_end: TurnEnd | None = None,
+    filler_after_ms: int = 0,
+    speculations_per_minute: int = 600,
 ) -> AsyncIterator[Worker]:
-    """A node with the engines given, scripted ones otherwise."""
+    """A node with the engines given, scripted ones otherwise; no evidence of the sound and no fillers unless asked
+    for."""
     voice = tts or ScriptedTts(rtf=0.02)
-    async with EngineQueue("engine") as queue, Bus.open([bus_url], name=name) as bus:
+    async with (
+        EngineQueue("engine") as queue,
+        EngineQueue("turn-end") as beside,
+        Bus.open([bus_url], name=name) as bus,
+    ):
         engines = Engines(
             stt=stt or ScriptedStt(pass_ms=20),
             llm=llm or ScriptedLlm(first_token_ms=10, tokens_per_second=400),
             tts={"ko": voice, "en": voice},
             queue=queue,
             partial_samples=8000 if partials else None,
+            turn_end=TurnEndModel(turn_end, beside) if turn_end is not None else None,
+            filler_seconds=filler_after_ms / 1000,
         )
-        worker = Worker(bus, engines, name=name, slots=slots, lease_ms=2000, engine_stall_ms=10_000, drain_seconds=5)
+        worker = Worker(
+            bus,
+            engines,
+            name=name,
+            slots=slots,
+            lease_ms=2000,
+            engine_stall_ms=10_000,
+            drain_seconds=5,
+            speculations_per_minute=speculations_per_minute,
+        )
         await worker.warm_up()
         running_worker = asyncio.create_task(worker.run(), name=name)
         try:

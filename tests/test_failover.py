@@ -16,8 +16,8 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from gpu_node.apology import APOLOGIES
 from gpu_node.engines.scripted import REPLIES
+from gpu_node.spoken_beforehand import APOLOGIES
 from streaming.bus import Bus, names
 from streaming.messages import Claimed
 from streaming.protocol import (

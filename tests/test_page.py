@@ -11,10 +11,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gpu_node.engines.scripted import ScriptedTts
+import numpy as np
+
+from gpu_node.engines import Samples, Word
+from gpu_node.engines.scripted import ScriptedStt, ScriptedTts
 from silvertalk.settings import Settings
 from silvertalk.supervisor import with_port
 from streaming.audio import MICROPHONE_RATE, write_wav
+from streaming.messages import Language
 from tests import product
 from tests.browser import Page, chromium, needs_chromium, page
 from tests.caller import calling
@@ -124,6 +128,50 @@ async def test_speaking_over_the_puppy_stops_it(valkey: Valkey, tmp_path: Path) 
             reply = " ".join(one["text"] for one in tab.told if one["type"] == "reply.text" and one["turn"] == 1)
             assert committed["heard"] and committed["heard"] != reply
             assert await tab.text(".unheard") == reply[len(committed["heard"]) :]
+
+
+async def test_a_nod_while_the_puppy_speaks_lowers_its_voice_and_it_goes_on(valkey: Valkey, tmp_path: Path) -> None:
+    spoken = microphone(tmp_path, silence(1000), vowels(2000), silence(4500), vowels(700, seed=7))
+    settings = chosen(valkey, tmp_path)
+    slowly, nodding = ScriptedTts(rtf=0.02, ms_per_character=500), ScriptedStt(pass_ms=20, text_of_audio=words_or_nod)
+    async with product.gateway(settings), product.node(valkey.url, stt=nodding, tts=slowly):
+        async with visiting(f"http://127.0.0.1:{settings.port}", spoken) as tab:
+            await tab.press("#start")
+            await tab.until_told("duck", turn=1, ducked=True)
+            await tab.until("document.querySelector('#face').hasAttribute('data-ducked')")
+            resumed = await tab.until_told("duck", turn=1, ducked=False)
+            assert resumed["because"] == "back_channel"
+            await tab.until("!document.querySelector('#face').hasAttribute('data-ducked')")
+            await tab.until_told("turn.committed", turn=1)
+            done = await tab.until_told("reply.done", turn=1)
+            assert played(tab, 1)[-1] == done["audio_samples"], "to its end"
+            assert "flush" not in [told["type"] for told in tab.told]
+            assert await tab.run("document.querySelectorAll('#turns > li').length") == 1, "a nod is no turn"
+            await tab.press(".timeline summary")
+            assert "맞장구" in await tab.text(".course .duck")
+            assert await tab.text(".course .wait")
+
+
+async def test_whoever_goes_on_is_answered_once_for_all_they_said(valkey: Valkey, tmp_path: Path) -> None:
+    spoken = microphone(tmp_path, silence(1000), vowels(2000), silence(1900), vowels(2000, seed=7))
+    settings = chosen(valkey, tmp_path, endpoint_wait_ms=700)
+    slowly = ScriptedTts(rtf=0.02, ms_per_character=300)
+    async with product.gateway(settings) as served, product.node(valkey.url, tts=slowly):
+        async with visiting(f"http://127.0.0.1:{settings.port}", spoken) as tab:
+            await tab.press("#start")
+            ready = await tab.until_told("ready")
+            flush = await tab.until_told("flush", turn=1)
+            second = await tab.until_told("reply.audio", turn=1, reply=2)
+            assert second["first_sample"] == flush["upto_sample"]
+            done = await tab.until_told("reply.done", turn=1, reply=2)
+            committed = await tab.until_told("turn.committed", turn=1)
+            assert played(tab, 1)[-1] == flush["upto_sample"] + done["audio_samples"], "the second reply, to its end"
+            assert committed["heard"] == await tab.text(".puppy .reply")
+            final = [told for told in tab.told if told["type"] == "transcript.final"][-1]
+            assert await tab.text(".person .words") == final["text"]
+            assert await tab.run("document.querySelectorAll('#turns > li').length") == 1
+        [row] = await served.parts.database.turns(ready["session"])
+    assert (row.transcript, row.heard, row.merges) == (final["text"], committed["heard"], 1)
 
 
 async def test_words_spoken_while_the_network_is_away_are_not_lost(valkey: Valkey, tmp_path: Path) -> None:
@@ -290,6 +338,14 @@ async def test_nobody_to_answer_is_said_and_the_language_is_ones_own(valkey: Val
         await tab.press("#to-ko")
         assert "다음 이야기부터" in await tab.text("#notice")
         assert await tab.text(".floor") == "생각하고 있어요"
+
+
+def words_or_nod(audio: Samples, language: Language) -> list[Word]:
+    """More than a second of sound is a sentence, less is a nod."""
+    seconds = float((np.abs(audio) > 0.02).sum()) / MICROPHONE_RATE
+    said = "어제는 바다에 다녀왔어요".split() if seconds > 0.7 else ["네"]
+    length = len(audio) / MICROPHONE_RATE / len(said)
+    return [Word(word, place * length, (place + 1) * length, probability=0.9) for place, word in enumerate(said)]
 
 
 async def type_in(tab: Page, text: str) -> None:

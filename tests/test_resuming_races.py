@@ -99,6 +99,8 @@ async def test_a_session_that_is_ending_is_not_gone_on_with(valkey: Valkey, tmp_
             [owned] = served.parts.gateway.sessions
             owned.end(None)
             answer = await resumed(served.url, guest, session=session, epoch=epoch, last_event=event)
+        await owned.over.wait()
+        assert await served.parts.committer.drain(10) == 0
         row = await served.parts.database.session(session)
     assert answer == ("unknown_session", False)
     assert owned.is_over_for_good and row is not None and row.ended_at is not None

@@ -16,11 +16,12 @@ import pytest
 from gpu_node.engines import Hypothesis, SpeechToText
 from gpu_node.engines.kokoro import Kokoro
 from gpu_node.engines.reflective import ReflectiveListener
+from gpu_node.engines.smart_turn import SmartTurn
 from gpu_node.engines.whisper import WhisperEngine
 from gpu_node.weights import Weights
 from streaming.audio import float_to_pcm16, pcm16_to_float, read_wav, resample
-from streaming.messages import Language
-from streaming.protocol import FinalTranscript, PartialTranscript, SpokenText, TurnCommitted
+from streaming.messages import FILLER, Language
+from streaming.protocol import EndpointWait, FinalTranscript, PartialTranscript, SpokenText, TurnCommitted
 from streaming.text import character_error_rate
 from tests import product
 from tests.caller import Caller, calling
@@ -67,27 +68,30 @@ def heard_again(whisper: SpeechToText, pcm: bytes, rate: int, language: Language
 
 @asynccontextmanager
 async def conversation(
-    valkey: Valkey, tmp_path: Path, whisper: WhisperEngine, kokoro: Kokoro, language: Language
+    valkey: Valkey, tmp_path: Path, weights: Weights, whisper: WhisperEngine, kokoro: Kokoro, language: Language
 ) -> AsyncIterator[Caller]:
-    node = product.node(valkey.url, stt=whisper, llm=ReflectiveListener(), tts=kokoro)
-    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, node:
+    node = product.node(
+        valkey.url, stt=whisper, llm=ReflectiveListener(), tts=kokoro, turn_end=SmartTurn(weights), filler_after_ms=1000
+    )
+    async with product.gateway(product.settings(valkey.url, tmp_path, endpoint_wait_ms=0)) as served, node:
         async with calling(served.url, language=language, patience_seconds=90) as caller:
             yield caller
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
 async def test_what_is_said_is_understood_and_the_answer_can_be_understood(
-    valkey: Valkey, tmp_path: Path, whisper: WhisperEngine, kokoro: Kokoro, language: Language
+    valkey: Valkey, tmp_path: Path, weights: Weights, whisper: WhisperEngine, kokoro: Kokoro, language: Language
 ) -> None:
     pcm, said = speech(kokoro, language)
-    async with conversation(valkey, tmp_path, whisper, kokoro, language) as caller:
+    async with conversation(valkey, tmp_path, weights, whisper, kokoro, language) as caller:
         await caller.say(pcm)
         final = await caller.wait_for(FinalTranscript, turn=1)
         committed = await caller.wait_for(TurnCommitted, turn=1)
     assert character_error_rate(said, final.text) < 0.2, f"heard: {final.text}"
     assert caller.all(PartialTranscript), "captions while the words were spoken"
+    assert any(wait.end_probability is not None for wait in caller.all(EndpointWait)), "the sound was evidence"
     assert committed.outcome == "answered"
     replied = " ".join(text.text for text in caller.all(SpokenText, turn=1))
     again = heard_again(whisper, caller.audio(1), caller.client.ready.output_rate, language)
     assert character_error_rate(replied, again) < 0.35, f"said {replied!r}, heard {again!r}"
-    assert all(text.source == "reflective" for text in caller.all(SpokenText))
+    assert {text.source for text in caller.all(SpokenText)} <= {"reflective", FILLER}

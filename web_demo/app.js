@@ -6,6 +6,7 @@
 import { Awake } from "./awake.js";
 import { Conversation } from "./conversation.js";
 import { MicrophoneError } from "./microphone.js";
+import { Patience } from "./patience.js";
 import { WORDS, troubleWords } from "./words.js";
 
 const LANGUAGE_KEY = "silvertalk.language";
@@ -26,6 +27,9 @@ let language = rememberedLanguage();
 let conversation = null;
 let starting = false;
 const awake = new Awake();
+const patience = new Patience(by("patience"), (factor) => conversation?.waitFor(factor));
+/** Whom the person was told to call, until they close that. @type {{kind: string, number: string} | null} */
+let distress = null;
 /** What the notice says, so that it can be said again in the other language. @type {((language: Language) => string) | null} */
 let notice = null;
 let noticeTimer = 0;
@@ -54,6 +58,7 @@ function speak(chosen) {
   by("to-en").ariaPressed = String(language === "en");
   by("floor").textContent = floorWords();
   if (notice !== null) by("notice-words").textContent = notice(language);
+  if (distress !== null) sayDistress(distress);
 }
 
 function floorWords() {
@@ -116,6 +121,30 @@ function wordsOf(trouble) {
   return (now) => troubleWords(now, trouble);
 }
 
+// --- a call for help -------------------------------------------------------------------------------------------------
+
+/** @param {{kind: string, number: string}} told */
+function sayDistress({ kind, number }) {
+  const words = WORDS[language];
+  by("distress-words").textContent = kind === "despair" ? words.distress.despair : words.distress.emergency;
+  by("call").textContent = words.call(number);
+}
+
+/** Shown until it is closed; the conversation goes on beside it. @param {{kind: string, number: string}} told */
+function showDistress(told) {
+  if (!/^\+?[0-9]{2,15}$/.test(told.number)) return; // nothing but a number is ever dialled
+  distress = told;
+  /** @type {HTMLAnchorElement} */ (by("call")).href = `tel:${told.number}`;
+  by("distress").hidden = false;
+  sayDistress(told);
+}
+
+function closeDistress() {
+  distress = null;
+  by("distress").hidden = true;
+  by("distress-words").textContent = "";
+}
+
 // --- the conversation ------------------------------------------------------------------------------------------------
 
 /** @type {import("./conversation.js").View} */
@@ -136,6 +165,8 @@ const view = {
     by("level").style.setProperty("--level", level.toFixed(2));
     by("level").ariaValueNow = String(Math.round(100 * level));
   },
+  showDucked: (ducked) => by("face").toggleAttribute("data-ducked", ducked),
+  showDistress,
   showVoice: (level) => by("face").style.setProperty("--voice", level.toFixed(2)),
   giveBack(text) {
     if (field.value === "") field.value = text;
@@ -148,6 +179,7 @@ const view = {
     awake.end();
     document.body.dataset.view = "welcome";
     view.showVoice(0);
+    view.showDucked(false);
     view.showLevel(0);
     floor = "asleep";
     by("face").dataset.floor = floor;
@@ -200,7 +232,7 @@ async function begin(microphone) {
     by("turns").replaceChildren();
     const places = { list: by("turns"), end: by("story-end"), announcer: by("announcer") };
     const words = WORDS[language];
-    const begun = new Conversation(context, places, { language, words, view });
+    const begun = new Conversation(context, places, { language, words, patience: patience.factor, view });
     if (microphone) await begun.listen();
     conversation = begun;
   } catch (error) {
@@ -253,6 +285,7 @@ by("start-typing").onclick = () => void start({ microphone: false });
 by("commit").onclick = () => conversation?.commit();
 by("cancel").onclick = () => conversation?.cancel();
 by("bye").onclick = () => conversation?.leave();
+by("dismiss").onclick = closeDistress;
 by("typing").onsubmit = sendTyped;
 // Who closes the page has gone; nobody need wait for them to come back.
 addEventListener("pagehide", () => conversation?.leave());

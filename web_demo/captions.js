@@ -3,7 +3,8 @@
  * The captions of both sides, a turn at a time, the newest last.
  */
 
-import { Timeline, drawTimeline } from "./timeline.js";
+import { Course, FILLER } from "./course.js";
+import { Timeline, drawDetails } from "./timeline.js";
 
 /** Turns kept on the page; older ones are in the server's memory, not in the browser's. */
 const MOST_TURNS = 40;
@@ -63,6 +64,15 @@ export class Captions {
     this.#turns.delete(number);
   }
 
+  /**
+   * What was heard while this turn's reply was played was nothing said to the puppy, or belongs to this very turn:
+   * turns after it that nobody has finished are none.
+   * @param {number} number
+   */
+  dropAfter(number) {
+    for (const [later, turn] of this.#turns) if (later > number && !turn.ended) this.drop(later);
+  }
+
   /** A new session counts its turns from 1 again; what was said before stays to be read. */
   forgetNumbers() {
     this.#turns.clear();
@@ -84,9 +94,20 @@ export class Captions {
   }
 }
 
-/** One turn: what the person said, what the puppy answered, and how long it took. */
+/** One turn: what the person said, what the puppy answered, how long it took and how it went. */
 export class Turn {
   timeline = new Timeline();
+  course = new Course();
+  /** Whether the server has said that the utterance is over. */
+  ended = false;
+  /** The present reply's sentences, a filler's left out. @type {string[]} */
+  #sentences = [];
+  #replyNumber = 0;
+  /** The sentences that are no words, and whether one of them is the first to sound. @type {Set<number>} */
+  #fillers = new Set();
+  #beginsWithFiller = false;
+  /** The reply was flushed: if the person goes on with the same turn, it was taken back. */
+  #flushed = false;
   #words;
   #person;
   #stable;
@@ -127,15 +148,63 @@ export class Turn {
     this.showPartial(text, "");
   }
 
-  /** @param {string} sentence */
-  addSentence(sentence) {
-    this.#reply.textContent = `${this.#reply.textContent} ${sentence}`.trim();
+  /**
+   * A sentence of a reply. That of a later one takes the place of an earlier reply, which was taken back; a filler is
+   * no words, and goes when there are some.
+   * @param {{reply: number, sentence: number, text: string, source: string}} spoken
+   */
+  addSentence({ reply, sentence, text, source }) {
+    if (reply > this.#replyNumber) this.#sentences = [];
+    this.#replyNumber = reply;
+    this.course.answers(source);
+    if (source === FILLER) this.#fillers.add(sentence);
+    else this.#sentences.push(text);
+    const [first, ...rest] = this.#sentences;
+    if (first === undefined) this.#reply.replaceChildren(hushed(this.#words.filler));
+    else this.#reply.textContent = [first, ...rest].join(" ");
     this.#puppy.hidden = false;
+  }
+
+  /** The utterance is over. @param {import("./protocol.js").ServerEvent} event */
+  end(event) {
+    this.ended = true;
+    this.#beginsWithFiller = false;
+    this.course.waits(event);
+  }
+
+  /** Sound of this sentence has come. A filler's is no answer, and is not timed. @param {number} sentence */
+  showAudio(sentence) {
+    if (!this.#fillers.has(sentence)) this.timeline.mark("audio", performance.now());
+    else if (!this.timeline.has("audio")) this.#beginsWithFiller = true;
+  }
+
+  /** @param {number} at milliseconds of the page's clock: the first sample of the reply sounds */
+  showPlayed(at) {
+    if (!this.#beginsWithFiller) this.timeline.mark("played", at);
+  }
+
+  /** The reply is to be played no further. */
+  flush() {
+    this.#flushed = true;
+  }
+
+  /**
+   * The person speaks in this turn. After a flush that means that they went on with it: the reply is struck out until
+   * there is another. Returns whether that was news.
+   */
+  goOn() {
+    if (!this.#flushed) return false;
+    this.#flushed = false;
+    this.course.merges();
+    const whole = part("s", "unheard");
+    whole.textContent = this.#reply.textContent;
+    this.#reply.replaceChildren(whole);
+    return true;
   }
 
   /** The reply was broken off: this much of it was heard. @param {string} heard */
   showHeard(heard) {
-    const whole = this.#reply.textContent ?? "";
+    const whole = this.#sentences.join(" ");
     if (heard === whole || !whole.startsWith(heard)) return;
     const rest = part("s", "unheard");
     rest.textContent = whole.slice(heard.length);
@@ -148,8 +217,8 @@ export class Turn {
     this.#puppy.hidden = false;
   }
 
-  drawTimeline() {
-    drawTimeline(this.#details, this.timeline, this.#words);
+  drawDetails() {
+    drawDetails(this.#details, this.timeline, this.course.lines(this.#words), this.#words);
   }
 
   /** @param {string} text */
@@ -159,6 +228,14 @@ export class Turn {
     note.textContent = text;
     this.#puppy.append(note);
   }
+}
+
+/** What is seen and not read out. @param {string} text */
+function hushed(text) {
+  const made = part("span", "filler");
+  made.textContent = text;
+  made.ariaHidden = "true";
+  return made;
 }
 
 /** @param {string} className @param {string} who @param {string} language @param {...HTMLElement} parts */

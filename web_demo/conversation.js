@@ -5,14 +5,20 @@
 
 import { Captions } from "./captions.js";
 import { Connection } from "./connection.js";
+import { FILLER } from "./course.js";
 import { Microphone } from "./microphone.js";
 import { Player } from "./player.js";
 import { MICROPHONE_RATE, MicrophoneMemory } from "./resume.js";
 
+/** How loud a reply is while somebody else may be speaking: still to be followed, and no hindrance. */
+const DUCKED_GAIN = 0.25;
+/** What ended the softness of a reply, where the voice that was the cause goes on to be a turn. */
+const WAS_FOR_US = ["speech", "finished"];
+
 /**
  * @typedef {import("./protocol.js").ServerEvent} ServerEvent
  * @typedef {import("./connection.js").Trouble} Trouble
- * @typedef {"waking" | "open" | "user" | "paused" | "thinking" | "speaking" | "lost"} Floor
+ * @typedef {"waking" | "open" | "user" | "paused" | "thinking" | "speaking" | "contested" | "lost"} Floor
  * @typedef {object} View what the page shows
  * @property {(floor: Floor) => void} showFloor also while the connection is away
  * @property {(trouble: Trouble) => void} showTrouble something the person should know; it goes on all the same
@@ -21,6 +27,8 @@ import { MICROPHONE_RATE, MicrophoneMemory } from "./resume.js";
  * @property {() => void} showWell what was wrong is over
  * @property {(level: number) => void} showLevel of the microphone, 0 to 1
  * @property {(level: number) => void} showVoice of the reply, 0 to 1
+ * @property {(ducked: boolean) => void} showDucked the reply is played softly, since somebody else may be speaking
+ * @property {(distress: {kind: string, number: string}) => void} showDistress their words call for help: whom to call
  * @property {(text: string) => void} giveBack what was typed did not arrive, as far as one can tell
  * @property {(text: string) => void} keep it did arrive
  * @property {(why: Trouble | null) => void} showEnd
@@ -42,21 +50,29 @@ export class Conversation {
   #typed = [];
   /** The connection was lost; until the floor is told again nobody knows whether what was typed arrived. */
   #doubtful = false;
+  /** The turn into whose reply somebody speaks while nobody knows what; 0: none. */
+  #contested = 0;
+  /** The newest caption of what is said there. @type {ServerEvent | null} */
+  #held = null;
+  /** How patient the person wants the puppy; null: they never said. @type {number | null} */
+  #patience;
 
   /**
    * @param {AudioContext} context with the worklets loaded
    * @param {{list: HTMLElement, end: HTMLElement, announcer: HTMLElement}} places
-   * @param {{language: "ko" | "en", words: import("./words.js").WORDS["ko"], view: View}} options
+   * @param {{language: "ko" | "en", words: import("./words.js").WORDS["ko"], patience: number | null, view: View}} options
    */
-  constructor(context, places, { language, words, view }) {
+  constructor(context, places, { language, words, patience, view }) {
     this.#context = context;
     this.#view = view;
+    this.#patience = patience;
     this.#captions = new Captions(places, language, words);
     this.#player = new Player(context, {
       onPlayback: (turn, samples) => this.#connection.say({ type: "playback", turn, samples }),
       onFlushed: (turn, samples) => this.#connection.say({ type: "flushed", turn, samples }),
       onStarted: (turn) => this.#started(turn),
       onLevel: view.showVoice,
+      onDucked: view.showDucked,
     });
     this.#connection = new Connection(language, this.#memory, {
       onState: (state, trouble) => this.#moved(state, trouble),
@@ -93,11 +109,11 @@ export class Conversation {
   }
 
   get mayCancel() {
-    return this.#connection.open && (this.#floor === "thinking" || this.#floor === "speaking");
+    return this.#connection.open && ["thinking", "speaking", "contested"].includes(this.#floor);
   }
 
   get mayType() {
-    return this.#connection.open && (this.#floor === "open" || this.#floor === "speaking");
+    return this.#connection.open && ["open", "speaking", "contested"].includes(this.#floor);
   }
 
   commit() {
@@ -113,6 +129,12 @@ export class Conversation {
     if (!this.mayType || !this.#connection.say({ type: "text", text })) return false;
     this.#typed = [...this.#typed.filter((earlier) => earlier.text !== text), { text, at: performance.now() }];
     return true;
+  }
+
+  /** How long to wait for the person: 1 as learned, 2 twice as long. @param {number} factor */
+  waitFor(factor) {
+    this.#patience = factor;
+    this.#connection.say({ type: "patience", factor });
   }
 
   /** The conversation is over. */
@@ -132,6 +154,7 @@ export class Conversation {
     } else if (state === "talking") this.#view.showBack();
     else {
       this.#doubtful = state === "lost";
+      this.#settle(); // nobody is left to tell when it ends
       this.#setFloor(state === "lost" ? "lost" : "waking");
       if (trouble !== null) this.#view.showTrouble(state === "lost" ? lost(trouble) : trouble);
     }
@@ -145,20 +168,27 @@ export class Conversation {
       case "floor":
         return this.#moveFloor(event.state);
       case "transcript.partial":
-        this.#captions.turn(event.turn).showPartial(event.stable, event.tentative);
-        return this.#captions.follow();
+        return this.#showPartial(event);
       case "transcript.final":
         return this.#showFinal(event);
+      case "endpoint.wait":
+        return this.#showWait(event);
       case "turn.ended":
         return this.#showEnd(event);
+      case "speculation":
+        return this.#captions.known(event.turn)?.course.speculates(event.state);
+      case "distress":
+        return this.#showDistress(event);
+      case "duck":
+        return this.#duck(event);
       case "reply.text":
         return this.#showReply(event);
       case "reply.audio":
-        return this.#captions.known(event.turn)?.timeline.mark("audio", performance.now());
+        return this.#captions.known(event.turn)?.showAudio(event.sentence);
       case "reply.done":
         return this.#finishReply(event);
       case "flush":
-        return this.#player.flush(event.turn);
+        return this.#flush(event);
       case "turn.committed":
         return this.#captions.known(event.turn)?.showHeard(event.heard);
       case "error":
@@ -170,6 +200,8 @@ export class Conversation {
   #begin(ready) {
     const first = this.#session === "";
     this.#session = ready.session;
+    this.#settle();
+    if (this.#patience !== null) this.#connection.say({ type: "patience", factor: this.#patience });
     if (!ready.resumed) {
       this.#player.begin(ready.output_rate);
       this.#captions.forgetNumbers();
@@ -178,9 +210,39 @@ export class Conversation {
     if (!first) this.#view.showResumed(!ready.resumed);
   }
 
+  /** Nothing is shown of a voice of which it is not known whether it speaks to the puppy. @param {ServerEvent} event */
+  #showPartial(event) {
+    if (this.#contested > 0 && event.turn > this.#contested) {
+      this.#held = event;
+      return;
+    }
+    this.#goOn(event.turn);
+    this.#captions.turn(event.turn).showPartial(event.stable, event.tentative);
+    this.#captions.follow();
+  }
+
+  /** @param {ServerEvent} event */
+  #showWait(event) {
+    if (this.#contested > 0 && event.turn > this.#contested) return;
+    this.#goOn(event.turn);
+    const shown = this.#captions.turn(event.turn);
+    shown.course.waits(event);
+    shown.drawDetails();
+    this.#captions.follow();
+  }
+
+  /** The person speaks in this turn; if its reply was flushed that was because they went on with it. @param {number} turn */
+  #goOn(turn) {
+    const shown = this.#captions.known(turn);
+    if (!shown?.goOn()) return;
+    this.#captions.dropAfter(turn);
+    shown.drawDetails();
+  }
+
   /** @param {ServerEvent} event */
   #showFinal({ turn, text }) {
     if (text === "") return this.#captions.drop(turn);
+    this.#goOn(turn);
     this.#captions.turn(turn).showFinal(text);
     this.#captions.turn(turn).timeline.mark("final", performance.now());
     this.#captions.announce(text);
@@ -191,25 +253,30 @@ export class Conversation {
    * The utterance is over. Its last sample was captured so long ago as the microphone has gone on since.
    * @param {ServerEvent} event
    */
-  #showEnd({ turn, end_sample, wait_ms, reason }) {
+  #showEnd(event) {
+    const { turn, end_sample, wait_ms, reason } = event;
     const now = performance.now();
+    this.#goOn(turn);
     const typed = reason === "typed" ? this.#typed.shift() : undefined;
     const since = Math.max(0, ((this.#memory.captured - end_sample) * 1000) / MICROPHONE_RATE);
-    const { timeline } = this.#captions.turn(turn);
+    const shown = this.#captions.turn(turn);
+    const { timeline } = shown;
+    shown.end(event);
     timeline.begin(typed?.at ?? now - (reason === "typed" ? 0 : since), wait_ms);
     timeline.mark("endpoint", now);
     if (typed !== undefined) {
       this.#view.keep(typed.text);
-      this.#captions.turn(turn).showFinal(typed.text);
+      shown.showFinal(typed.text);
     }
+    shown.drawDetails();
     this.#captions.follow();
   }
 
   /** @param {ServerEvent} event */
-  #showReply({ turn, text }) {
+  #showReply({ turn, reply, sentence, text, source }) {
     const shown = this.#captions.turn(turn);
-    shown.timeline.mark("text", performance.now());
-    shown.addSentence(text);
+    if (source !== FILLER) shown.timeline.mark("text", performance.now());
+    shown.addSentence({ reply, sentence, text, source });
     this.#view.showWell();
     this.#captions.follow();
   }
@@ -217,8 +284,8 @@ export class Conversation {
   /** @param {number} turn */
   #started(turn) {
     const shown = this.#captions.known(turn);
-    shown?.timeline.mark("played", performance.now() + 1000 * (this.#context.outputLatency || 0));
-    shown?.drawTimeline();
+    shown?.showPlayed(performance.now() + 1000 * (this.#context.outputLatency || 0));
+    shown?.drawDetails();
     this.#captions.follow();
   }
 
@@ -230,8 +297,48 @@ export class Conversation {
     if (reason === "nothing_heard") return this.#captions.drop(turn);
     if (reason === "failed") shown.showUnanswered();
     shown.timeline.server = timings_ms;
-    shown.drawTimeline();
+    shown.drawDetails();
     this.#captions.follow();
+  }
+
+  /** Play the reply softly, or not any more. @param {ServerEvent} event */
+  #duck({ turn, ducked, because }) {
+    const shown = this.#captions.known(turn);
+    shown?.course.ducks(ducked, because);
+    shown?.drawDetails();
+    if (ducked) {
+      this.#contested = turn;
+      this.#player.duck(turn, DUCKED_GAIN);
+      return;
+    }
+    const held = this.#settle();
+    if (WAS_FOR_US.includes(because)) {
+      if (held !== null) this.#showPartial(held);
+    } else this.#captions.dropAfter(turn);
+  }
+
+  /** It is known who spoke, or will never be: the reply is as loud as ever. Returns what was not shown. */
+  #settle() {
+    const held = this.#held;
+    this.#held = null;
+    this.#contested = 0;
+    this.#player.rise();
+    return held;
+  }
+
+  /** @param {ServerEvent} event */
+  #flush({ turn, upto_sample }) {
+    if (turn === this.#contested) this.#settle();
+    this.#player.flush(turn, upto_sample);
+    this.#captions.known(turn)?.flush();
+  }
+
+  /** @param {ServerEvent} event */
+  #showDistress({ turn, kind, number }) {
+    const shown = this.#captions.known(turn);
+    shown?.course.distresses(kind);
+    shown?.drawDetails();
+    this.#view.showDistress({ kind, number });
   }
 
   /** @param {ServerEvent} event */

@@ -23,6 +23,8 @@ const REMEMBERED_TURNS = 32;
 /**
  * @typedef {{turn: number, position: number, pcm: Float32Array}} Stretch `position`: of pcm[0] within the turn's reply
  * @typedef {{kind: "started" | "dry", turn: number, samples: number}} Happening
+ * @typedef {{wanted: number, played: number, finished: boolean, begun: boolean}} Known of a turn: the next sample to be
+ *     taken, how far it was played, whether all of its present reply has come, and whether any of that was played
  */
 
 export class JitterBuffer {
@@ -41,7 +43,7 @@ export class JitterBuffer {
   /** The sample and the turn that were played last. */
   #last = 0;
   #lastTurn = 0;
-  /** @type {Map<number, {wanted: number, played: number, finished: boolean, flushed: boolean}>} */
+  /** @type {Map<number, Known>} */
   #turns = new Map();
 
   /** How often it ran dry in the midst of a reply. */
@@ -80,7 +82,7 @@ export class JitterBuffer {
   }
 
   /**
-   * Take audio that starts at `first` of the turn's reply. What is there already, or was flushed, is left out.
+   * Take audio that starts at `first` of the turn's audio. What is there already, or was flushed, is left out.
    * @param {number} turn
    * @param {number} first
    * @param {Float32Array} pcm
@@ -88,7 +90,7 @@ export class JitterBuffer {
   add(turn, first, pcm) {
     const known = this.#known(turn);
     const fresh = pcm.subarray(Math.min(pcm.length, Math.max(0, known.wanted - first)));
-    if (known.flushed || fresh.length === 0) return;
+    if (fresh.length === 0) return;
     if (this.#waitingSamples + fresh.length > MOST_WAITING_SECONDS * this.#rate) return;
     const position = first + pcm.length - fresh.length;
     this.#waiting.push({ turn, position, pcm: fresh });
@@ -105,13 +107,24 @@ export class JitterBuffer {
   }
 
   /**
-   * Stop this turn's reply now and drop the rest of it.
+   * Whether this turn's reply has come whole and was played to its end.
    * @param {number} turn
+   */
+  over(turn) {
+    return this.#known(turn).finished && this.turn !== turn;
+  }
+
+  /**
+   * Stop this turn's reply now and drop the rest of it. Audio of the turn that begins at `upto` or later is another
+   * reply to it, and will be played.
+   * @param {number} turn
+   * @param {number} upto
    * @returns {number} its playhead
    */
-  flush(turn) {
+  flush(turn, upto) {
     const known = this.#known(turn);
-    known.flushed = true;
+    known.wanted = upto;
+    known.finished = known.begun = false;
     if (this.#playing && this.turn === turn) this.#fadeOut();
     this.#waiting = this.#waiting.filter((stretch) => stretch.turn !== turn);
     this.#waitingSamples = this.#waiting.reduce((sum, stretch) => sum + stretch.pcm.length, 0);
@@ -156,8 +169,15 @@ export class JitterBuffer {
     this.#playing = true;
     this.#patience = 0;
     this.#fadedIn = 0;
-    if (this.playhead(this.turn) === 0) this.#happen("started", this.turn);
+    this.#begin(this.turn);
     return true;
+  }
+
+  /** A reply sounds, from its first sample or on. @param {number} turn */
+  #begin(turn) {
+    const known = this.#known(turn);
+    if (!known.begun) this.#happen("started", turn);
+    known.begun = true;
   }
 
   /** @param {Stretch} stretch @param {number} count */
@@ -173,7 +193,7 @@ export class JitterBuffer {
     const next = this.turn;
     if (next === stretch.turn) return;
     this.#happen("dry", stretch.turn);
-    if (this.playhead(next) === 0) this.#happen("started", next);
+    this.#begin(next);
   }
 
   /** @param {Float32Array} out @param {number} filled */
@@ -222,7 +242,7 @@ export class JitterBuffer {
   #known(turn) {
     let known = this.#turns.get(turn);
     if (known === undefined) {
-      known = { wanted: 0, played: 0, finished: false, flushed: false };
+      known = { wanted: 0, played: 0, finished: false, begun: false };
       this.#turns.set(turn, known);
       if (this.#turns.size > REMEMBERED_TURNS) this.#turns.delete(this.#turns.keys().next().value ?? 0);
     }

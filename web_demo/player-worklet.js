@@ -22,6 +22,8 @@ class PlayerProcessor extends AudioWorkletProcessor {
   #source = new Float32Array(0);
   #gain = 1;
   #wantedGain = 1;
+  /** The turn whose reply is played softly; 0: none. */
+  #ducked = 0;
   #sinceReport = 0;
   #sinceLevel = 0;
   #squares = 0;
@@ -37,15 +39,33 @@ class PlayerProcessor extends AudioWorkletProcessor {
   #obey(order) {
     if (order.kind === "begin") this.#begin(order.rate);
     else if (order.kind === "add") this.#buffer?.add(order.turn, order.first, order.pcm);
-    else if (order.kind === "finish") this.#buffer?.finish(order.turn);
-    else if (order.kind === "flush") {
-      this.port.postMessage({ kind: "flushed", turn: order.turn, samples: this.#buffer?.flush(order.turn) ?? 0 });
-    } else if (order.kind === "duck") this.#wantedGain = order.gain;
+    else if (order.kind === "finish") {
+      this.#buffer?.finish(order.turn);
+      this.#riseAfter(order.turn);
+    } else if (order.kind === "flush") {
+      const samples = this.#buffer?.flush(order.turn, order.upto) ?? 0;
+      this.port.postMessage({ kind: "flushed", turn: order.turn, samples });
+      if (order.turn === this.#ducked) this.#duck(0, 1);
+    } else if (order.kind === "duck") this.#duck(order.turn, order.gain);
     else if (order.kind === "close") this.#closed = true;
+  }
+
+  /** @param {number} turn whose reply is played at this loudness; 0: whatever comes @param {number} gain */
+  #duck(turn, gain) {
+    const ducked = gain < 1 ? turn : 0;
+    if ((ducked === 0) !== (this.#ducked === 0)) this.port.postMessage({ kind: "ducked", turn: ducked });
+    this.#ducked = ducked;
+    this.#wantedGain = gain;
+  }
+
+  /** Softness ends with the reply that it was for, whatever else is told. @param {number} turn */
+  #riseAfter(turn) {
+    if (turn === this.#ducked && this.#buffer?.over(turn)) this.#duck(0, 1);
   }
 
   /** @param {number} rate */
   #begin(rate) {
+    this.#duck(0, 1);
     if (this.#buffer !== null && rate === this.#rate) {
       this.#buffer.reset();
       return;
@@ -83,6 +103,8 @@ class PlayerProcessor extends AudioWorkletProcessor {
   #report(buffer, samples) {
     for (const { kind, turn, samples: played } of buffer.happened.splice(0)) {
       this.port.postMessage({ kind, turn, samples: played });
+      if (kind === "dry") this.#riseAfter(turn);
+      else if (this.#ducked !== 0 && turn !== this.#ducked) this.#duck(0, 1);
     }
     this.#sinceLevel += samples;
     if (this.#sinceLevel >= LEVEL_SECONDS * sampleRate) {

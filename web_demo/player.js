@@ -12,6 +12,7 @@ const FLUSH_MS = 150;
  * @property {(turn: number, samples: number) => void} onFlushed
  * @property {(turn: number) => void} onStarted the first sample of a turn's reply sounds
  * @property {(level: number) => void} onLevel 0 to 1, while it plays
+ * @property {(ducked: boolean) => void} onDucked whether it plays softly now
  */
 
 export class Player {
@@ -58,17 +59,30 @@ export class Player {
     this.#node.port.postMessage({ kind: "finish", turn });
   }
 
-  /** Stop this turn's reply; `onFlushed` follows, once. @param {number} turn */
-  flush(turn) {
+  /**
+   * Stop this turn's reply; `onFlushed` follows, once. Audio of the turn from `upto` on is another reply, and is played.
+   * @param {number} turn
+   * @param {number} upto
+   */
+  flush(turn, upto) {
     clearTimeout(this.#flushing.get(turn));
     const answer = () => this.#flushed(turn, this.#playhead?.turn === turn ? this.#playhead.samples : 0);
     this.#flushing.set(turn, setTimeout(answer, FLUSH_MS));
-    this.#node.port.postMessage({ kind: "flush", turn });
+    this.#node.port.postMessage({ kind: "flush", turn, upto });
   }
 
-  /** Speak more softly, or (1) as before. @param {number} gain 0 to 1 */
-  duck(gain) {
-    this.#node.port.postMessage({ kind: "duck", gain });
+  /**
+   * Play this turn's reply softly. It ends with the reply, with a flush of it and with the next reply at the latest.
+   * @param {number} turn
+   * @param {number} gain 0 to 1
+   */
+  duck(turn, gain) {
+    this.#node.port.postMessage({ kind: "duck", turn, gain });
+  }
+
+  /** Play at full loudness again. */
+  rise() {
+    this.duck(0, 1);
   }
 
   close() {
@@ -82,6 +96,7 @@ export class Player {
     if (kind === "level") this.#listener.onLevel(level);
     else if (kind === "started") this.#listener.onStarted(turn);
     else if (kind === "flushed") this.#flushed(turn, samples);
+    else if (kind === "ducked") this.#listener.onDucked(turn !== 0);
     else {
       this.#playhead = { turn, samples };
       this.#listener.onPlayback(turn, samples);

@@ -38,6 +38,11 @@ export class Timeline {
     if (this.#zero > 0 && !this.#marks.has(stage)) this.#marks.set(stage, Math.max(0, at - this.#zero));
   }
 
+  /** Whether this stage was reached. @param {Stage} stage */
+  has(stage) {
+    return this.#marks.has(stage);
+  }
+
   /** Milliseconds from the end of the words to each stage reached, the earliest first. */
   get reached() {
     return [...this.#marks].sort(([, a], [, b]) => a - b);
@@ -50,15 +55,18 @@ export class Timeline {
 }
 
 /**
- * Draw it into `place`, a `details` element.
+ * Draw it into `place`, a `details` element, after what is to be said of the turn besides its times.
  * @param {HTMLDetailsElement} place
  * @param {Timeline} timeline
+ * @param {import("./course.js").Line[]} course
  * @param {Words} words
  */
-export function drawTimeline(place, timeline, words) {
+export function drawDetails(place, timeline, course, words) {
   const { reached, replyMs } = timeline;
-  place.hidden = reached.length === 0;
-  const summary = element("summary", "", replyMs === null ? words.details : words.answered(seconds(replyMs)));
+  place.hidden = reached.length === 0 && course.length === 0;
+  // The same element each time: whoever has come to it by keyboard stays there.
+  const summary = place.querySelector("summary") ?? element("summary", "");
+  summary.textContent = replyMs === null ? words.details : words.answered(seconds(replyMs));
   const list = element("ol", "stages");
   for (const [stage, ms] of reached) {
     const line = element("li", stage);
@@ -68,7 +76,12 @@ export function drawTimeline(place, timeline, words) {
     }
     list.append(line);
   }
-  place.replaceChildren(summary, bar(reached), list, element("p", "note", words.fromEnd), ...serverList(timeline, words));
+  const told = element("ul", "course");
+  told.append(...course.map(({ kind, text }) => element("li", kind, text)));
+  const timed = reached.length > 0 ? [bar(reached), list, element("p", "note", words.fromEnd)] : [];
+  for (const old of [...place.children].filter((child) => child !== summary)) old.remove();
+  if (summary.parentElement !== place) place.append(summary);
+  place.append(...(course.length > 0 ? [told] : []), ...timed, ...serverList(timeline, words));
 }
 
 /** @param {[Stage, number][]} reached */

@@ -1,4 +1,4 @@
-"""The three small protocols behind which every engine stands.
+"""The small protocols behind which every engine stands.
 
 STT and TTS engines are synchronous generators, pulled one step at a time by `gpu_node.threads.EngineQueue` on an engine
 thread and closed on that same thread; the longest single step bounds how fast a cancelled turn frees its engine. LLM
@@ -72,6 +72,19 @@ class TextToSpeech(Protocol):
 
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
         """Speak one sentence; each item is the next stretch of audio at `sample_rate`."""
+        ...
+
+
+class TurnEnd(Protocol):
+    """Speech to how finished it sounds."""
+
+    name: str
+
+    def warm_up(self) -> None: ...
+
+    def score(self, audio: Samples) -> float:
+        """How much `audio` (16 kHz, the last seconds of an utterance with the first of the silence after it) sounds as
+        if the person had finished: 0 to 1. One step, below 100 ms."""
         ...
 
 

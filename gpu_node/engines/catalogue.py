@@ -12,17 +12,21 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
+from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech, TurnEnd
 from gpu_node.engines.chain import FallbackChain
 from gpu_node.engines.house_voice import HouseVoice
 from gpu_node.engines.specification import EngineSpec, parse_engines, parse_voices
 from gpu_node.engines.upstream import Deadlines
-from gpu_node.errors import BadSettings
+from gpu_node.errors import BadSettings, WeightsMissing
 from gpu_node.pipeline import Engines
 from gpu_node.settings import NodeSettings
 from gpu_node.threads import EngineQueue
+from gpu_node.turn_ending import TurnEndModel
 from gpu_node.weights import Weights
+from streaming.logs import logger
 from streaming.messages import Language
+
+log = logger("catalogue")
 
 LANGUAGE_MODELS = {
     "gemini": "gpu_node.engines.gemini:GeminiLlm",
@@ -41,17 +45,25 @@ VOICES = {
     "xtts": "gpu_node.engines.xtts:Xtts",
     "scripted": "gpu_node.engines.scripted:ScriptedTts",
 }
+TURN_ENDS = {
+    "smart-turn": "gpu_node.engines.smart_turn:SmartTurn",
+    "scripted": "gpu_node.engines.scripted:ScriptedTurnEnd",
+}
 
 
-def build_engines(settings: NodeSettings, queue: EngineQueue) -> Engines:
-    """Everything a node works with. Raises BadSettings, WeightsMissing, EngineError; blocks while models are loaded."""
+def build_engines(settings: NodeSettings, queue: EngineQueue, beside: EngineQueue) -> Engines:
+    """Everything a node works with, on `queue`; what is evidence only works on the thread `beside` it. Raises
+    BadSettings, WeightsMissing, EngineError; blocks while models are loaded."""
     weights = Weights(models_root=settings.models_root, cache=settings.cache_dir, offline=settings.offline)
+    turn_ends = turn_end(settings, weights)
     return Engines(
         stt=speech_to_text(settings, weights),
         llm=llm_chain(settings.llm_engines, settings, weights),
         tts=voices(settings, weights),
         queue=queue,
         partial_samples=settings.partial_interval_ms * 16 if settings.partials else None,
+        turn_end=TurnEndModel(turn_ends, beside) if turn_ends is not None else None,
+        filler_seconds=settings.filler_after_ms / 1000,
     )
 
 
@@ -76,6 +88,26 @@ def speech_to_text(settings: NodeSettings, weights: Weights) -> SpeechToText:
             threads=settings.stt_threads,
         )
     return ear
+
+
+def turn_end(settings: NodeSettings, weights: Weights) -> TurnEnd | None:
+    """The acoustic model that END_OF_TURN names; None for `off`, and where it is not to be had: it is evidence, without
+    which a turn is as good."""
+    spec = parse_engines(settings.end_of_turn)[0]
+    if spec.name == "off":
+        return None
+    constructor = _load("END_OF_TURN", TURN_ENDS, spec)
+    model: TurnEnd
+    if spec.name == "scripted":
+        model = _scripted("END_OF_TURN", constructor, spec, "probability", "ms")
+        return model
+    _no_parameters("END_OF_TURN", spec)
+    try:
+        model = constructor(weights)
+    except (WeightsMissing, ImportError, OSError) as error:
+        log.warning("turn_end_model_absent", engine=spec.name, error=str(error))
+        return None
+    return model
 
 
 def voices(settings: NodeSettings, weights: Weights) -> dict[Language, TextToSpeech]:

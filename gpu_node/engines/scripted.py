@@ -1,6 +1,6 @@
 """Engines that say what they were told, at the speed they were told: for tests where a model's speed would be noise.
 
-What they make is real: the words have times inside the audio, the speech is a tone whose length is the text's. The two
+What they make is real: the words have times inside the audio, the speech is a tone whose length is the text's. The
 synchronous ones sleep on the engine's thread, as a model would work there.
 """
 
@@ -147,6 +147,33 @@ def _abort() -> None:
     """End the process as a native library's failed assertion does, but for the memory image."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.abort()
+
+
+class ScriptedTurnEnd:
+    """Finds every utterance as finished as it was told: `probability`, or what `of_audio` makes of it."""
+
+    def __init__(
+        self,
+        *,
+        probability: float = 0.9,
+        ms: float = 20.0,
+        of_audio: Callable[[Samples], float] | None = None,
+        name: str = "scripted",
+    ) -> None:
+        """`ms`: how long a score takes."""
+        if not 0 <= probability <= 1:
+            raise ValueError("scripted:probability takes a number from 0 to 1")
+        self.name = name
+        self._probability = probability
+        self._seconds = ms / 1000
+        self._of_audio = of_audio
+
+    def warm_up(self) -> None:
+        return
+
+    def score(self, audio: Samples) -> float:
+        time.sleep(self._seconds)
+        return self._of_audio(audio) if self._of_audio is not None else self._probability
 
 
 class ScriptedTts:

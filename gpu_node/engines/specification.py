@@ -14,7 +14,7 @@ from streaming.messages import Language
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from silvertalk import __version__
-from silvertalk.api import auth, talk
+from silvertalk.api import auth, listening, talk
 from silvertalk.api.envelope import Envelope
 from silvertalk.api.problems import problem_response
 from silvertalk.api.services import Services
@@ -48,6 +48,7 @@ def rest(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _framework)
     app.include_router(auth.router)
     app.include_router(talk.router)
+    app.include_router(listening.router)
     return app
 
 

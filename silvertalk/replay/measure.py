@@ -54,11 +54,12 @@ def true_bounds(spans: Sequence[Span], since: int, decision: int, believed: Span
 
 def turn_rows(clip: Clip, client: int, log: TurnLog, timeline: Timeline, rate: int) -> list[TurnRow]:
     """One row a turn of this clip; one of nulls if there was none. `rate`: of the reply's audio."""
-    if not log.turns:
+    turns = [turn for turn in log.turns.values() if not turn.unasked]
+    if not turns:
         return [TurnRow(file=clip.name, client=client, error="; ".join(log.problems) or None)]
     rows = []
     since = 0
-    for turn in log.turns.values():
+    for turn in turns:
         row = _row(clip, client, turn, rate)
         if turn.end_sample is not None:
             decision = timeline.in_clip(turn.end_sample + (turn.wait_ms or 0) * MICROPHONE_RATE // 1000)
@@ -115,6 +116,15 @@ def _row(clip: Clip, client: int, turn: TurnHeard, rate: int) -> TurnRow:
         final_retractions=turn.final_retractions,
         rejected=turn.rejected or None,
         end_reason=turn.end_reason or None,
+        because=turn.because or None,
+        ending=turn.ending or None,
+        end_probability=turn.end_probability,
+        speculation=turn.speculation or None,
+        speculations=turn.speculations,
+        speculations_missed=turn.speculations_missed,
+        merges=turn.merges,
+        ducks=turn.ducks,
+        distress=turn.distress or None,
         outcome=turn.outcome or None,
         committed=turn.committed_at is not None,
         heard=turn.heard or None,
@@ -127,6 +137,7 @@ def _time(row: TurnRow, turn: TurnHeard, start_sent: float | None, end_sent: flo
     row.final_ms = _between(end_sent, turn.final_at)
     row.endpoint_ms = _between(end_sent, turn.ended_at)
     row.reply_latency_ms = _between(end_sent, turn.first_audio_at)
+    row.filler_ms = _between(end_sent, turn.first_filler_at)
     if row.reply_latency_ms is not None and row.wait_ms is not None:
         row.beyond_wait_ms = row.reply_latency_ms - row.wait_ms
     row.speech_end_at = end_sent

@@ -61,6 +61,24 @@ class TurnRow:
     problems: list[str] = field(default_factory=list)
     """What the server told of trouble; it is an `error` where the turn was not answered in the end."""
     timings_ms: dict[str, float] = field(default_factory=dict)
+    because: str | None = None
+    """What chose the wait: `pauses`, `words`, `sound`, `both`, `fixed`."""
+    ending: str | None = None
+    """How the words ended, where that is known."""
+    end_probability: float | None = None
+    """What the acoustic model made of the sound, where there is one."""
+    speculation: str | None = None
+    """`hit`: the reply was being made when the turn ended; `none`."""
+    speculations: int = 0
+    speculations_missed: int = 0
+    """Replies made before the turn had ended, and those of them that were dropped since the person went on."""
+    merges: int = 0
+    """How often the person went on after a reply had begun. The row's reply, and its latency, are the last one's."""
+    filler_ms: float | None = None
+    """From the last speech sample sent to the first sound of a filler; the reply's latency is that of its words."""
+    ducks: list[str] = field(default_factory=list)
+    """What each lowering of the voice was for."""
+    distress: str | None = None
 
 
 @dataclass(slots=True)
@@ -149,6 +167,17 @@ class Summary:
     """How much of that was heard as silence."""
     audio_seconds: float
     wall_seconds: float
+    waits_because: dict[str, int]
+    """How many turns' waits were chosen by what."""
+    speculations: int
+    speculation_hits: int
+    speculations_missed: int
+    merges: int
+    fillers: int
+    """Turns with one."""
+    ducks: dict[str, int]
+    """How often the voice was lowered, by what it was for (`unknown` where that was never told)."""
+    distress: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -225,6 +254,14 @@ def summarise(
         silence_ms=Spread.of(loss.silence_ms for loss in losses),
         audio_seconds=round(sum(file.seconds for file in files), 1),
         wall_seconds=round(wall_seconds, 1),
+        waits_because=dict(Counter(row.because for row in turns if row.because)),
+        speculations=sum(row.speculations for row in turns),
+        speculation_hits=sum(row.speculation == "hit" for row in turns),
+        speculations_missed=sum(row.speculations_missed for row in turns),
+        merges=sum(row.merges for row in turns),
+        fillers=sum(row.filler_ms is not None for row in turns),
+        ducks=dict(Counter(because or "unknown" for row in turns for because in row.ducks)),
+        distress=dict(Counter(row.distress for row in turns if row.distress)),
     )
 
 

@@ -35,6 +35,7 @@ def render(report: Report) -> RenderableType:
     parts: list[RenderableType] = []
     if len(report.turns) <= FEW_TURNS:
         parts.append(_turns(report.turns))
+        parts.append(_ends(report.turns))
     failures = [file for file in report.files if file.error or (file.has_speech and not file.answered)]
     if failures:
         parts.append(_failures(failures))
@@ -63,6 +64,36 @@ def _turns(rows: Sequence[TurnRow]) -> Table:
             Text(row.error, style="red") if row.error else Text(_shortened(row.reply_text or row.outcome or "-")),
             *(_ms(value) for value in (row.first_partial_ms, row.final_ms, row.wait_ms, row.reply_latency_ms)),
             f"{row.reply_audio_seconds:.1f}",
+        )
+    return table
+
+
+def _ends(rows: Sequence[TurnRow]) -> Table:
+    """Why each turn was taken to be over when it was, and what that did to its reply."""
+    table = _table("Their ends")
+    table.add_column("file", overflow="fold")
+    table.add_column("turn", justify="right")
+    for name in ("wait\nms", "because"):
+        table.add_column(name, justify="right" if name.startswith("wait") else "left")
+    table.add_column("words end")
+    table.add_column("sounds\nended", justify="right")
+    table.add_column("reply\nready")
+    for name in ("dropped", "beyond\nms", "merges"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        if row.turn is None:
+            continue
+        table.add_row(
+            escape(row.file),
+            f"{row.client}:{row.turn}",
+            _ms(row.wait_ms),
+            row.because or row.end_reason or "-",
+            row.ending or "-",
+            _number(row.end_probability, 2),
+            row.speculation or "-",
+            str(row.speculations_missed),
+            _ms(row.beyond_wait_ms),
+            str(row.merges),
         )
     return table
 
@@ -128,9 +159,25 @@ def _counts(summary: Summary) -> Table:
     if summary.connections_lost:
         resumed = f"{summary.connections_resumed} of {summary.connections_lost}"
         table.add_row("lost connections resumed", resumed, "")
+    _count_turn_taking(table, summary)
     written = ", ".join(f"{source} {count}" for source, count in summary.sources.items())
     table.add_row("replies written by", written or "-", "")
     return table
+
+
+def _count_turn_taking(table: Table, summary: Summary) -> None:
+    waits = ", ".join(f"{because} {count}" for because, count in summary.waits_because.items())
+    table.add_row("waits chosen by", waits or "-", "")
+    hits = f"{summary.speculation_hits} of {summary.speculations}"
+    table.add_row("replies made beforehand, and used", hits, f"{summary.speculations_missed} dropped, as they went on")
+    table.add_row("replies taken back, as they went on", str(summary.merges), "one turn, answered anew")
+    if summary.fillers:
+        table.add_row("turns with a filler before the reply", str(summary.fillers), "")
+    if summary.ducks:
+        ducks = ", ".join(f"{because} {count}" for because, count in summary.ducks.items())
+        table.add_row("replies softened for", ducks, "")
+    if summary.distress:
+        table.add_row("calls for help", ", ".join(f"{kind} {n}" for kind, n in summary.distress.items()), "")
 
 
 def _shortened(text: str) -> str:

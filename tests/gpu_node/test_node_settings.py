@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gpu_node.engines.catalogue import build_engines, llm_chain, voices
+from gpu_node.engines.catalogue import build_engines, llm_chain, turn_end, voices
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.engines.specification import EngineSpec, parse_engines, parse_voices
 from gpu_node.errors import BadSettings, NodeError, WeightsMissing
@@ -22,6 +22,7 @@ SCRIPTED = {
     "STT_ENGINE": "scripted:pass_ms=5",
     "TTS_ENGINE": "scripted:rtf=0.01,chunk_ms=100",
     "LLM_ENGINES": "scripted:first_token_ms=1,tokens_per_second=1000",
+    "END_OF_TURN": "scripted:probability=0.9,ms=5",
 }
 
 
@@ -164,12 +165,25 @@ def test_what_names_no_voice_is_refused(text: str) -> None:
 
 def test_engines_are_built_as_the_settings_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = read(monkeypatch, **SCRIPTED, CACHE_DIR=str(tmp_path), PARTIAL_INTERVAL_MS="250")
-    engines = build_engines(settings, EngineQueue("test"))
+    engines = build_engines(settings, EngineQueue("test"), EngineQueue("beside"))
     assert isinstance(engines.stt, ScriptedStt) and isinstance(engines.tts["ko"], ScriptedTts)
     assert engines.tts["ko"] is engines.tts["en"]
     assert engines.llm.name == "scripted" and engines.partial_samples == 4_000
-    no_captions = build_engines(read(monkeypatch, **SCRIPTED, PARTIALS="0"), EngineQueue("test"))
+    assert engines.turn_end is not None and engines.turn_end.name == "scripted" and engines.filler_seconds == 1.0
+    no_captions = build_engines(read(monkeypatch, **SCRIPTED, PARTIALS="0"), EngineQueue("test"), EngineQueue("beside"))
     assert no_captions.partial_samples is None
+
+
+def test_the_evidence_of_the_sound_is_there_unless_it_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (model := turn_end(read(monkeypatch), weights(tmp_path))) is not None
+    assert model.name.startswith("smart-turn")
+    assert turn_end(read(monkeypatch, END_OF_TURN="off"), weights(tmp_path)) is None
+    (tmp_path / "smart-turn").mkdir()
+    without = Weights(models_root=tmp_path, cache=tmp_path, offline=True)
+    assert turn_end(read(monkeypatch, END_OF_TURN="smart-turn"), without) is None
+    assert caplog.text.count("turn_end_model_absent") == 1
 
 
 async def test_every_language_model_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -213,6 +227,9 @@ def test_the_house_voice_is_for_those_who_chose_none(monkeypatch: pytest.MonkeyP
         ({"LLM_ENGINES": "scripted:first_token_ms=soon"}, "scripted:first_token_ms takes a number"),
         ({"LLM_ENGINES": "scripted:tokens_per_second=0"}, "above 0"),
         ({"STT_ENGINE": "scripted:pass_ms=-1"}, "takes a number of 0 or more"),
+        ({"END_OF_TURN": "ear"}, "END_OF_TURN names ear, which is not one of scripted, smart-turn."),
+        ({"END_OF_TURN": "smart-turn:threads=2"}, "smart-turn takes no parameters"),
+        ({"END_OF_TURN": "scripted:probability=2"}, "scripted:probability takes a number from 0 to 1"),
     ],
 )
 def test_engines_that_cannot_be_built_are_told_in_a_sentence(
@@ -220,7 +237,7 @@ def test_engines_that_cannot_be_built_are_told_in_a_sentence(
 ) -> None:
     settings = read(monkeypatch, **(SCRIPTED | environment))
     with pytest.raises(BadSettings) as caught:
-        build_engines(settings, EngineQueue("test"))
+        build_engines(settings, EngineQueue("test"), EngineQueue("beside"))
     assert sentence in str(caught.value)
 
 
@@ -233,7 +250,8 @@ def test_a_model_that_is_nowhere_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_only_what_is_named_is_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     script = (
         "import sys; from gpu_node.settings import NodeSettings; from gpu_node.engines.catalogue import build_engines;"
-        "from gpu_node.threads import EngineQueue; build_engines(NodeSettings.read(), EngineQueue('x'));"
+        "from gpu_node.threads import EngineQueue as Queue;"
+        "build_engines(NodeSettings.read(), Queue('x'), Queue('y'));"
         "heavy = ('google.genai', 'xllamacpp', 'httpx', 'faster_whisper', 'onnxruntime');"
         "print([module for module in heavy if module in sys.modules])"
     )

@@ -152,3 +152,16 @@ def test_models_are_those_that_the_engines_will_ask_for(monkeypatch: pytest.Monk
     monkeypatch.setenv("XTTS_MODEL", "grandmother")
     [own] = explain(NodeSettings.read(), os.environ).models
     assert own.name == "grandmother" and "model.pth" in own.needs
+
+
+def test_what_hears_the_end_of_a_turn_is_told_and_whether_it_is_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CACHE_DIR", str(tmp_path / "cache"))
+    for chosen, told in (("", "smart-turn"), ("off", "off"), ("scripted:ms=1", "scripted")):
+        monkeypatch.setenv("END_OF_TURN", chosen)
+        assert explain(NodeSettings.read(), os.environ).end_of_turn == told
+    (tmp_path / "smart-turn").mkdir()
+    monkeypatch.setenv("END_OF_TURN", "smart-turn")
+    monkeypatch.setenv("MODELS_ROOT", str(tmp_path))
+    assert explain(NodeSettings.read(), os.environ).end_of_turn == "absent"

@@ -17,6 +17,8 @@ from gpu_node.engines.reflective.english import echoed
 from gpu_node.engines.reflective.korean_endings import Ending, classify
 from gpu_node.engines.reflective.numerals import spell_numbers
 from gpu_node.engines.reflective.particles import Noun, attach, may_follow
+from gpu_node.engines.reflective.phrases_en import SITUATIONS as PHRASES_EN
+from gpu_node.engines.reflective.situations_ko import SITUATIONS as SITUATIONS_KO
 from gpu_node.engines.reflective.understanding_ko import understand
 from gpu_node.engines.reflective.verbs import VERBS, final_verb
 from gpu_node.register import Rule, check
@@ -443,6 +445,38 @@ def test_after_another_engines_beginning_only_the_question_is_added() -> None:
     assert remaining(whole, "날씨가 좋았지요.") == "어디를 걸으셨어요?"
     assert remaining(whole, "날씨가 좋았지요. 어디에 가셨어요?") == ""
     assert remaining(whole, whole) == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "meant"),
+    [
+        *(("ko", said, "yes") for said in ("네, 그랬어요.", "응 그랬지", "그럼, 물론이지요.", "네 네, 맞네요")),
+        *(
+            ("ko", said, "no")
+            for said in ("아뇨.", "아니요, 그건 아니에요.", "아니야 그런 거 아니야", "아니 안 불렀어")
+        ),
+        *(("en", said, "yes") for said in ("Yes, we did.", "Yeah, I was.", "Yes, of course.")),
+        *(("en", said, "no") for said in ("No, not really.", "No, we didn't.", "No, no.")),
+    ],
+)
+def test_a_yes_or_a_no_to_its_own_question_is_understood(language: Language, said: str, meant: str) -> None:
+    question = "그때 함께 노래도 부르셨어요?" if language == "ko" else "Did you sing together?"
+    before = talk("손주들이 왔어요." if language == "ko" else "My grandchildren came.", question)
+    assert reply(said, language, history=before) in _answers_to(language, meant)
+
+
+def _answers_to(language: Language, meant: str) -> set[str]:
+    """What is said to any yes, or to any no, of people who have spoken of their grandchildren."""
+    if language == "en":
+        return {text for name, _, replies in PHRASES_EN if name == meant for text in replies}
+    name = {"yes": "yes_on", "no": "no"}[meant]
+    [situation] = [situation for situation in SITUATIONS_KO if situation.name == name]
+    return {text.replace("{N}", "손주들") for text in situation.replies}
+
+
+@pytest.mark.parametrize("said", ["아니 안방에서 잤어", "아니 안동에서 왔어", "아니 안녕하세요"])
+def test_what_only_begins_with_a_no_is_more_than_one(said: str) -> None:
+    assert reply(said) not in _answers_to("ko", "no")
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
+import msgspec
+import numpy as np
 import pytest
 
 from gpu_node.engines import LanguageModel, ReplyRequest, Samples, TextToSpeech, Token
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedTts
 from gpu_node.errors import EngineError, LlmError, LlmInterrupted, LlmUnavailable
+from gpu_node.outgoing import Outgoing
 from gpu_node.speaking import MAX_REPLY_SECONDS, Mouth
 from gpu_node.threads import EngineQueue, Priority
 from streaming.messages import Language, Message, ReplyAudio, ReplyContext, ReplyDone, ReplyText, StartReply
@@ -82,11 +86,15 @@ class Speaking:
     def __init__(self, llm: LanguageModel, tts: TextToSpeech, queue: EngineQueue, ahead_seconds: float) -> None:
         self.sent: list[Message] = []
         self.queue = queue
-        self.mouth = Mouth(llm, tts, queue, rate=RATE, ahead_seconds=ahead_seconds, send=self.sent.append)
+        self._engines = llm, tts, queue
+        self._ahead_seconds = ahead_seconds
+
+    def mouth(self, start: StartReply) -> Mouth:
+        return Mouth(start, *self._engines, rate=RATE, ahead_seconds=self._ahead_seconds, send=self.sent.append)
 
     async def reply(self, start: StartReply = START) -> None:
         async with asyncio.timeout(30):
-            await self.mouth.reply(start, "안녕하세요")
+            await self.mouth(start).reply("안녕하세요")
 
     def texts(self) -> list[str]:
         return [message.text for message in self.sent if isinstance(message, ReplyText)]
@@ -240,3 +248,40 @@ async def test_what_was_said_already_is_not_said_again() -> None:
         await said.reply(again)
     assert f"{released} {' '.join(said.texts())}" == REPLY
     assert said.done.attempt == 3
+
+
+async def test_a_held_reply_begins_to_play_when_it_is_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it was held, no more is made ahead of its playing than of any other."""
+    now = 1000.0
+    monkeypatch.setattr("gpu_node.outgoing.time", SimpleNamespace(monotonic=lambda: now))
+    start = msgspec.structs.replace(START, speculative=True)
+    sent: list[Message] = []
+    out = Outgoing(start, rate=RATE, ahead_seconds=1.0, send=sent.append)
+    out.announce("그러셨군요.", "scripted")
+    sound = out.sound(RATE)
+    await out.send(sound.add(np.zeros(RATE, dtype=np.float32)))
+    sending = asyncio.create_task(out.send(sound.add(np.zeros(2 * RATE, dtype=np.float32))))
+    await ticks()
+    assert out.seconds_sent == pytest.approx(1.2), "one second ahead and one piece, though nobody listens"
+    now += 60
+    out.confirm()
+    await ticks()
+    assert out.seconds_sent == pytest.approx(1.2), "it begins to play just now"
+    sending.cancel()
+    await asyncio.wait([sending])
+
+
+async def ticks() -> None:
+    """Let every task go as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("loudness", "peak"), [(1.0, 0.3), (2.0, 0.6), (9.0, 0.743)])
+async def test_speech_is_as_loud_as_somebody_wants_it(loudness: float, peak: float) -> None:
+    context = ReplyContext(language="ko", loudness=loudness)
+    async with speaking(Llm(), Tts()) as said:
+        await said.reply(msgspec.structs.replace(START, context=context))
+    pcm = np.frombuffer(b"".join(audio.pcm for audio in said.audio()), dtype="<i2")
+    assert np.abs(pcm).max() / 32768 == pytest.approx(peak, abs=0.01)
+    assert len(pcm) == said.samples() > RATE

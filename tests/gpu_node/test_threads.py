@@ -65,6 +65,7 @@ async def test_the_most_urgent_waiting_work_goes_first() -> None:
         tasks = [asyncio.create_task(drain(queue, gate(), Priority.FINAL))]
         await asyncio.sleep(0.01)
         for name, priority in (
+            ("speculative", Priority.SPECULATIVE_CLAUSE),
             ("later", Priority.LATER_CLAUSE),
             ("partial", Priority.PARTIAL),
             ("clause", Priority.FIRST_CLAUSE),
@@ -74,7 +75,32 @@ async def test_the_most_urgent_waiting_work_goes_first() -> None:
         await asyncio.sleep(0.01)
         gate.open()
         await asyncio.gather(*tasks)
-    assert log == ["final0", "clause0", "partial0", "later0"]
+    assert log == ["final0", "clause0", "partial0", "later0", "speculative0"]
+
+
+async def test_a_step_that_waits_can_be_hurried_and_runs_once() -> None:
+    log: list[str] = []
+    gate = Gate()
+    async with EngineQueue("engine") as queue:
+        tasks = [asyncio.create_task(drain(queue, gate(), Priority.FINAL))]
+        await asyncio.sleep(0.01)
+        async with queue.run(Steps("wanted", log)(), Priority.SPECULATIVE_CLAUSE) as work:
+
+            async def pull() -> list[int]:
+                return [step async for step in work]
+
+            pulling = asyncio.create_task(pull())
+            await asyncio.sleep(0.01)
+            tasks.append(asyncio.create_task(drain(queue, Steps("partial", log, count=2)(), Priority.PARTIAL)))
+            await asyncio.sleep(0.01)
+            assert queue.waiting == 2
+            work.hurry(Priority.FIRST_CLAUSE)
+            work.hurry(Priority.LATER_CLAUSE)  # it never becomes less urgent
+            gate.open()
+            assert await pulling == [0, 1, 2]
+        await asyncio.gather(*tasks)
+        assert work.priority == Priority.FIRST_CLAUSE
+    assert log[0] == "wanted0" and sorted(log) == ["partial0", "partial1", "wanted0", "wanted1", "wanted2"]
 
 
 async def test_urgent_work_goes_between_the_steps_of_other_work() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from gpu_node.apology import APOLOGIES
 from gpu_node.engines import Hypothesis, Samples
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.errors import EngineError
-from streaming.bus import Bus, Limits, OpenTurn, names
+from gpu_node.spoken_beforehand import APOLOGIES
+from streaming.bus import Bus, Limits, names
 from streaming.messages import (
     APOLOGY,
     AudioBatch,
@@ -18,18 +17,13 @@ from streaming.messages import (
     Claimed,
     Language,
     ReplyAudio,
-    ReplyContext,
     ReplyDone,
     ReplyText,
-    StartReply,
-    TurnOpened,
 )
 from tests import product
-from tests.streaming.bus.parts import Receiver, a_session, until
+from tests.gpu_node.person import deaths, person
+from tests.streaming.bus.parts import until
 from tests.valkey import Valkey
-
-LEASE_MS = 2_000
-"""As `product.node` has it."""
 
 
 class Untouchable(ScriptedStt):
@@ -42,38 +36,6 @@ class Untouchable(ScriptedStt):
     def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
         self.used = True
         raise EngineError("nobody was to listen to this")
-
-
-class Person:
-    """A turn as its gateway holds it."""
-
-    def __init__(self, turn: OpenTurn, heard: Receiver) -> None:
-        self.turn = turn
-        self._heard = heard
-
-    def ask(self, attempt: int = 1) -> None:
-        self.turn.up.append_soon(StartReply(attempt=attempt, reply=1, end_sample=16_000, context=ReplyContext()))
-
-    async def gets(self, kind: type[Any], fits: Callable[[Any], bool] = lambda _: True) -> Any:
-        """The first message of this kind that fits."""
-        await until(lambda: self.all(kind, fits))
-        return self.all(kind, fits)[0]
-
-    def all(self, kind: type[Any], fits: Callable[[Any], bool] = lambda _: True) -> list[Any]:
-        return [message for message in self._heard.messages if isinstance(message, kind) and fits(message)]
-
-
-async def person(gateway: Bus, text: str | None = "안녕하세요") -> Person:
-    session, heard = a_session(), Receiver()
-    opened = TurnOpened(session=session, turn=1, language="ko", reply_rate=24_000, text=text)
-    return Person(await gateway.turns(session).open(opened, epoch=1, deliver=heard.deliver), heard)
-
-
-def deaths(valkey: Valkey, somebody: Person, count: int, *, waited_ms: int = 0) -> None:
-    """So many nodes have died with the turn, and nobody has taken it for so long after."""
-    offer_ids: list[Any] = [somebody.turn.offer_id]
-    idle = LEASE_MS + 100 + waited_ms
-    valkey.client.xclaim(names.OFFERS, names.NODES, "dead.0", 0, offer_ids, idle=idle, retrycount=count, justid=True)
 
 
 def pending(valkey: Valkey) -> list[tuple[str, int]]:
@@ -161,7 +123,7 @@ async def test_an_apology_can_be_cancelled_and_asked_for_again(valkey: Valkey) -
         doomed.turn.up.append_soon(CancelReply(attempt=1, reason="went_on"))
         doomed.ask(2)
         await doomed.gets(ReplyAudio, lambda audio: audio.attempt == 2)
-        assert not doomed.all(ReplyDone)
+        assert [done.reason for done in doomed.all(ReplyDone)] == ["cancelled"]
         await doomed.turn.close("failed")
 
 

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from silvertalk.page import Page
 from streaming import protocol
 from tests.silvertalk.fake_session import OUTPUT_RATE, RATE, FakeSession, Script
 
@@ -54,6 +55,7 @@ class FakeGateway:
             Route("/auth/guest", self._guest, methods=["POST"]),
             Route("/v1/talk/ticket", self._ticket, methods=["POST"]),
             Route("/readyz", self._readyz),
+            Route("/demo{name:path}", Page()),
             WebSocketRoute("/v1/talk", self._talk),
         ]
         listening = socket.create_server(("127.0.0.1", 0))
@@ -106,7 +108,7 @@ class FakeGateway:
         self._tickets_given += 1
         ticket = f"ticket-{self._tickets_given}"
         self._tickets.add(ticket)
-        return JSONResponse({"ticket": ticket, "expires_in": 30})
+        return JSONResponse({"ticket": ticket, "expires_in": 30, "path": "/v1/talk"})
 
     async def _talk(self, websocket: WebSocket) -> None:
         await websocket.accept()

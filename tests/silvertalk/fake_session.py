@@ -20,7 +20,15 @@ LOUD = 0.02
 ONSET_FRAMES = 3
 PARTIAL_EVERY_FRAMES = 10
 CHUNK_SAMPLES = 2400
-NOT_JOURNALED = (protocol.PartialTranscript, protocol.ReceivedSamples, protocol.FloorMoved, protocol.Reconnect)
+NOT_JOURNALED = (
+    protocol.Duck,
+    protocol.EndpointWait,
+    protocol.FloorMoved,
+    protocol.PartialTranscript,
+    protocol.ReceivedSamples,
+    protocol.Reconnect,
+    protocol.Speculation,
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,23 @@ class Script:
     tone_seconds: float = 0.3
     rejected: str = ""
     commits: bool = True
+    merged: str = ""
+    """Whoever speaks into the reply goes on with the turn, and these are the words of both halves; without them they
+    interrupt it."""
     then: Literal["answer", "ignore", "fail", "hang_up"] = "answer"
     hang_up_code: int = 1011
+
+
+@dataclass
+class Replied:
+    """What was sent of a turn's replies, all of them: what the next piece is counted from."""
+
+    number: int = 0
+    sentences: int = 0
+    pieces: int = 0
+    samples: int = 0
+    begins_at: int = 0
+    """Where the present reply begins among the samples."""
 
 
 @dataclass
@@ -60,6 +83,7 @@ class FakeSession:
     def __post_init__(self) -> None:
         self._heard_bytes = 0
         self._speaking = False
+        self._replies: dict[int, Replied] = {}
         self._loud_frames = self._quiet_frames = self._spoken_frames = 0
         self._partials_sent = 0
         self._end_sample = 0
@@ -215,10 +239,13 @@ class FakeSession:
         if loud:
             self._end_sample = sample
         if not self._speaking and self._loud_frames == ONSET_FRAMES:
-            await self._interrupt("interrupted")
+            merging = bool(self.turn and self.script.merged) and await self._take_back()
+            if not merging:
+                await self._interrupt("interrupted")
             self._speaking, self._spoken_frames, self._partials_sent = True, 0, 0
-            self.turn += 1
-            await self.tell(protocol.SpeechBegan(turn=self.turn, sample=sample - ONSET_FRAMES * 320))
+            if not merging:
+                self.turn += 1
+                await self.tell(protocol.SpeechBegan(turn=self.turn, sample=sample - ONSET_FRAMES * 320))
         if not self._speaking:
             return
         self._spoken_frames += 1
@@ -246,7 +273,9 @@ class FakeSession:
 
     async def _reply(self, script: Script, turn: int) -> None:
         """The answer to a turn, from its final transcript to its commit."""
-        text = "" if script.rejected else script.transcript
+        replied = self._replied(turn)
+        replied.number, replied.begins_at = replied.number + 1, replied.samples
+        text = "" if script.rejected else script.transcript if replied.number == 1 else script.merged
         await self.tell(
             protocol.FinalTranscript(
                 turn=turn, text=text, language=self.hello.language, rejected=script.rejected, confidence=-0.2
@@ -262,25 +291,39 @@ class FakeSession:
             await self._done(turn, "failed" if script.then == "fail" else "nothing_heard", 0)
             return
         await asyncio.sleep(script.delay_seconds)
-        first = sequence = 0
-        for sentence, words in enumerate(script.reply):
-            await self.tell(protocol.SpokenText(turn=turn, reply=1, sentence=sentence, text=words, source="scripted"))
-            for pcm in tone(script.tone_seconds):
-                await asyncio.sleep(script.between_seconds)
-                samples = len(pcm) // 2
-                await self.tell(
-                    protocol.SpokenAudio(
-                        turn=turn, reply=1, sentence=sentence, sequence=sequence, first_sample=first, samples=samples
-                    ),
-                    pcm,
-                )
-                first, sequence = first + samples, sequence + 1
-        await self._done(turn, "completed", first)
-        while self._playhead.get(turn, 0) < first:
+        for words in script.reply:
+            await self._say(turn, words, replied, script)
+        await self._done(turn, "completed", replied.samples - replied.begins_at)
+        while self._playhead.get(turn, 0) < replied.samples:
             self._playback_news.clear()
             await self._playback_news.wait()
         if script.commits:
             await self.tell(protocol.TurnCommitted(turn=turn, outcome="completed", heard=" ".join(script.reply)))
+
+    def _replied(self, turn: int) -> Replied:
+        return self._replies.setdefault(turn, Replied())
+
+    async def _say(self, turn: int, words: str, replied: Replied, script: Script) -> None:
+        """A sentence and its sound; what is counted in a turn goes on through all of its replies."""
+        reply, sentence = replied.number, replied.sentences
+        replied.sentences += 1
+        await self.tell(protocol.SpokenText(turn=turn, reply=reply, sentence=sentence, text=words, source="scripted"))
+        for pcm in tone(script.tone_seconds):
+            await asyncio.sleep(script.between_seconds)
+            announced = protocol.SpokenAudio(
+                turn=turn, reply=reply, sentence=sentence, sequence=replied.pieces, first_sample=replied.samples,
+                samples=len(pcm) // 2,
+            )  # fmt: skip
+            replied.samples, replied.pieces = replied.samples + announced.samples, replied.pieces + 1
+            await self.tell(announced, pcm)
+
+    async def _take_back(self) -> bool:
+        """The person goes on with the turn that is being answered; False where none is."""
+        if self._replying is None or self._replying.done():
+            return False
+        await self.end()
+        await self.tell(protocol.Flush(turn=self.turn, upto_sample=self._replied(self.turn).samples))
+        return True
 
     async def _interrupt(self, reason: Literal["interrupted", "cancelled"]) -> None:
         replying, self._replying = self._replying, None
@@ -289,14 +332,19 @@ class FakeSession:
         replying.cancel()
         await asyncio.wait([replying])
         self._silenced.add(self.turn)
-        await self.tell(protocol.Flush(turn=self.turn))
+        await self.tell(protocol.Flush(turn=self.turn, upto_sample=self._replied(self.turn).samples))
         await self._done(self.turn, reason, 0)
         await self.tell(protocol.TurnCommitted(turn=self.turn, outcome=reason, heard=""))
 
     async def _done(self, turn: int, reason: protocol.ReplyReason, samples: int) -> None:
         await self.tell(
             protocol.ReplyEnded(
-                turn=turn, reply=1, reason=reason, source="scripted", audio_samples=samples, timings_ms={"stt": 1.0}
+                turn=turn,
+                reply=self._replied(turn).number,
+                reason=reason,
+                source="scripted",
+                audio_samples=samples,
+                timings_ms={"stt": 1.0},
             )
         )
 

@@ -71,6 +71,44 @@ async def test_a_spoken_turn_comes_back_as_events_and_audio() -> None:
     assert gateway.heard[-1] == protocol.Bye()
 
 
+async def test_whoever_goes_on_after_the_reply_began_hears_the_second_one() -> None:
+    gateway = FakeGateway([Script(merged="하나 둘", tone_seconds=1.0, between_seconds=0.05)])
+    async with conversation(gateway) as client:
+        await speak(client)
+        await until(client, protocol.SpokenAudio)
+        await asyncio.sleep(0.3)
+        await speak(client)
+        received = await until(client, protocol.TurnCommitted)
+        flush = next(item.event for item in received if isinstance(item.event, protocol.Flush))
+        second = [item for item in received if isinstance(item.event, protocol.SpokenAudio) and item.event.reply == 2]
+        assert isinstance(second[0].event, protocol.SpokenAudio)
+        assert second[0].event.first_sample == flush.upto_sample > 0
+        assert bytes(client.recorded[1]) == b"".join(item.pcm for item in second), "the first was taken back"
+        await client.played_out()
+        assert client.player.playhead(1) == flush.upto_sample + 2 * OUTPUT_RATE
+    flushed = [message for message in gateway.heard if isinstance(message, protocol.Flushed)]
+    assert [message.turn for message in flushed] == [1] and 0 < flushed[0].samples <= flush.upto_sample
+
+
+async def test_patience_is_told_again_over_every_connection() -> None:
+    gateway = FakeGateway()
+    async with conversation(gateway) as client:
+        with pytest.raises(ValueError, match="patience 9"):
+            await client.wait_for_me(9)
+        await client.wait_for_me(1.5)
+        for _ in range(2):
+            await client.say_text("천천히요")
+            await until(client, protocol.TurnCommitted)
+            await gateway.drain()
+            await until(client, protocol.Ready)
+        await client.say_text("네")
+        await until(client, protocol.TurnCommitted)
+    heard = [
+        type(message).__name__ for message in gateway.heard if isinstance(message, protocol.Patience | protocol.Text)
+    ]
+    assert [name for place, name in enumerate(heard) if heard[place - 1 : place] != [name]] == ["Patience", "Text"] * 3
+
+
 async def test_playback_is_acknowledged_up_to_the_last_sample_and_in_order() -> None:
     gateway = FakeGateway([Script(tone_seconds=0.3)])
     async with conversation(gateway) as client:

@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, column, func, select, table, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from silvertalk.database import Database, turn_row
 from silvertalk.errors import DatabaseAway, DatabaseRefused
-from silvertalk.migrating import migrate, migrations_folder
-from silvertalk.models import Model, Moment, clean
+from silvertalk.migrating import migrate, migration_engine, migrations_folder
+from silvertalk.models import Habit, Model, Moment, clean
 from silvertalk.settings import database_url
+from streaming.messages import Witness
 from tests.postgres import Postgres
 from tests.silvertalk.records import SESSION, START_MS, USER, record
 
@@ -49,6 +52,7 @@ async def test_a_turn_comes_back_as_it_was_closed(database: Database) -> None:
     assert (turn.session_id, turn.number, turn.user_id) == (SESSION, 1, USER)
     assert (turn.transcript, turn.reply, turn.heard) == (record().transcript, record().reply, record().heard)
     assert (turn.interrupted, turn.typed, turn.continuation) == (True, False, False)
+    assert (turn.merges, turn.distress) == (2, "despair")
     assert (turn.outcome, turn.source, turn.language, turn.speech_ms) == ("answered", "reflective", "ko", 3_000)
     assert turn.timings == {"wait": 700.5}
     assert turn.started_at == datetime.fromtimestamp((START_MS + 10_000) / 1000, UTC)
@@ -63,6 +67,29 @@ async def test_a_turn_is_one_row_however_often_it_is_written(database: Database)
     session = await database.session(SESSION)
     assert session is not None
     assert session.turn_count == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("gateway", "journal", "second"),
+        ("remnant", "journal", "second"),
+        ("remnant", "gateway", "second"),
+        ("journal", "gateway", "first"),
+        ("gateway", "remnant", "first"),
+        ("gateway", "gateway", "first"),
+        ("journal", "journal", "first"),
+    ],
+)
+async def test_of_two_owners_who_wrote_one_turn_the_surer_is_believed(
+    database: Database, first: Witness, second: Witness, kept: str
+) -> None:
+    assert await database.commit_turn(record(reply="first", witness=first))
+    assert not await database.commit_turn(record(reply="second", witness=second))
+    (turn,) = await database.turns(SESSION)
+    assert turn.reply == kept
+    session = await database.session(SESSION)
+    assert session is not None and session.turn_count == 1
 
 
 async def test_writers_at_the_same_time_make_one_row(database: Database) -> None:
@@ -133,12 +160,15 @@ async def test_impossible_numbers_are_bounded(database: Database) -> None:
         started_at_ms=-1,
         closed_at_ms=2**62,
         speech_samples=2**60,
+        merges=2**60,
+        distress="d" * 33,
         timings_ms={"nan": float("nan"), "inf": float("inf"), "good": 1.5},
     )
     assert await database.commit_turn(extreme)
     (turn,) = await database.turns(SESSION)
     assert turn.started_at == datetime(1970, 1, 1, tzinfo=UTC)
     assert turn.closed_at.year == 9999
+    assert (turn.merges, turn.distress) == (2**31 - 1, "d" * 32)
     assert turn.timings == {"good": 1.5}
 
 
@@ -186,10 +216,104 @@ async def test_migrating_twice_changes_nothing(url: str, tmp_path: Path) -> None
     await migrate(url)
 
 
+async def test_what_was_there_before_the_newest_tables_lives_on(url: str, tmp_path: Path) -> None:
+    """An older gateway's rows, those included that it writes while newer ones run beside it."""
+    (tmp_path / "data").mkdir(exist_ok=True)
+    newer = ("merges", "distress", "witness")
+    row = {name: value for name, value in turn_row(record()).items() if name not in newer}
+    turns = Model.metadata.tables["turns"]
+    older_turn = table("turns", *(column(one.name, one.type) for one in turns.c if one.name not in newer))
+    sessions = Model.metadata.tables["sessions"]
+    engine = migration_engine(url)
+
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate_to, "0001")
+        values = {name: row[name] for name in ("user_id", "language", "started_at")}
+        await connection.execute(sessions.insert().values(id=SESSION, turn_count=1, **values))
+        await connection.execute(older_turn.insert().values(row))
+    await migrate(url)
+    async with engine.begin() as connection:
+        await connection.execute(older_turn.insert().values(row | {"number": 2}))
+    async with Database(url) as database:
+        await database.wait_ready()
+        rows = await database.turns(SESSION)
+        assert [(turn.number, turn.merges, turn.distress) for turn in rows] == [(1, 0, ""), (2, 0, "")]
+        assert rows[0].transcript == record().transcript
+
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate_to, "0001")
+        count = await connection.execute(select(func.count()).select_from(older_turn))
+        assert count.scalar_one() == 2, "back again, and nothing lost"
+    await engine.dispose()
+
+
+def migrate_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    config.attributes["connection"] = connection
+    known = MigrationContext.configure(connection).get_current_revision()
+    (command.upgrade if known is None else command.downgrade)(config, revision)
+
+
+# --- habits ----------------------------------------------------------------------------------------------------------
+
+
+def counted(row: Habit) -> dict[str, Any]:
+    return {"pauses": {"version": row.pauses.get("version", 0) + 1}, "speech_rate": 0.9, "loudness": row.loudness}
+
+
+async def test_habits_come_back_as_they_were_changed(database: Database) -> None:
+    assert await database.habits(USER) is None
+    started = datetime.now(UTC)
+    made = await database.change_habits(USER, counted)
+    assert (made.user_id, made.pauses, made.speech_rate, made.loudness) == (USER, {"version": 1}, 0.9, 1.0)
+    await database.change_habits(USER, counted)
+    row = await database.habits(USER)
+    assert row is not None
+    assert (row.pauses, row.speech_rate, row.loudness) == ({"version": 2}, 0.9, 1.0)
+    assert row.updated_at >= started
+    assert await database.habits(str(uuid.uuid4())) is None, "nobody else's"
+
+
+async def test_changes_at_the_same_time_all_count(database: Database) -> None:
+    await asyncio.gather(*(database.change_habits(USER, counted) for _ in range(8)))
+    row = await database.habits(USER)
+    assert row is not None
+    assert row.pauses == {"version": 8}
+    assert database.ready
+
+
+async def test_a_change_that_breaks_writes_nothing(database: Database) -> None:
+    def broken(row: Habit) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.change_habits(USER, broken)
+    assert await database.habits(USER) is None
+    assert database.ready
+
+
+async def test_habits_are_forgotten_the_persons_own_alone(database: Database) -> None:
+    other = str(uuid.uuid4())
+    await database.change_habits(USER, counted)
+    await database.change_habits(other, counted)
+    assert await database.forget_habits(USER)
+    assert not await database.forget_habits(USER)
+    assert await database.habits(USER) is None
+    assert await database.habits(other) is not None
+
+
 async def test_before_it_is_there_every_call_says_so_at_once(tmp_path: Path) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'never-opened.sqlite3'}")
     assert not database.ready
-    for call in (database.commit_turn(record()), database.turns(SESSION), database.recent_turns(USER, 1)):
+    for call in (
+        database.commit_turn(record()),
+        database.turns(SESSION),
+        database.recent_turns(USER, 1),
+        database.habits(USER),
+        database.change_habits(USER, counted),
+        database.forget_habits(USER),
+    ):
         with pytest.raises(DatabaseAway):
             await call
     await database.close()

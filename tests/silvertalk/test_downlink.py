@@ -4,11 +4,14 @@ from silvertalk.downlink import Downlink, Received
 from streaming.errors import ProtocolError
 from streaming.protocol import (
     AudioHeader,
+    Duck,
     Event,
     FloorMoved,
+    Flush,
     PartialTranscript,
     Problem,
     Ready,
+    Speculation,
     SpokenAudio,
     TurnCommitted,
     encode_event,
@@ -69,6 +72,8 @@ def test_what_is_not_told_again_passes_and_is_no_position() -> None:
     downlink = Downlink(READY)
     for event in (
         FloorMoved(state="open", turn=0, epoch=1, event=90),
+        Duck(turn=1, ducked=True, because="", epoch=1, event=92),
+        Speculation(turn=1, state="started", epoch=1, event=93),
         PartialTranscript(turn=1, stable="", tentative="", upto_sample=0, epoch=1, event=91),
         Problem(code="draining", retryable=True, message_ko="", message_en=""),
     ):
@@ -83,6 +88,18 @@ def test_audio_counts_by_what_the_player_has() -> None:
     assert played(downlink, piece(3, 0, 0, 5)) == b"\3\0\4\0"
     assert bytes(downlink.recorded[1]) == b"\0\0\1\0\2\0\3\0\4\0"
     assert downlink.position == (1, 3)
+
+
+def test_after_a_flush_another_reply_to_the_turn_counts_and_is_recorded_alone() -> None:
+    downlink = Downlink(READY)
+    played(downlink, piece(2, 0, 0, 3))
+    flushed = told(downlink, Flush(turn=1, upto_sample=5, epoch=1, event=3))
+    assert flushed is not None and downlink.player.playing is None
+    assert played(downlink, piece(2, 1, 3, 2)) is None, "sent before the flush, and told again"
+    assert bytes(downlink.recorded[1]) == b"\0\0\1\0\2\0", "an interrupted reply is kept"
+    assert told(downlink, Flush(turn=1, upto_sample=5, epoch=1, event=3)) is None
+    assert played(downlink, piece(4, 2, 5, 2), 7) == b"\7\0\x08\0" == bytes(downlink.recorded[1])
+    assert downlink.player.playing == 1
 
 
 def test_an_announcement_whose_audio_was_cut_off_is_no_position() -> None:

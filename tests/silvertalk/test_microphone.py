@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from silvertalk.habits import Habits
 from silvertalk.listening import VadService
 from silvertalk.microphone import MAX_BATCH_SAMPLES, Microphone
 from silvertalk.settings import Settings
-from streaming.endpointing import EndpointDecision
+from streaming.endpointing import EndpointDecision, Wait
 from streaming.messages import AudioBatch
 from streaming.vad import SileroModel, find_silero
 from tests.product import settings
@@ -28,14 +29,17 @@ class Listener:
         self.heard: list[tuple[str, int]] = []
         self.batches: list[AudioBatch] = []
         self.ends: list[EndpointDecision] = []
+        self.waits: list[Wait] = []
+        self.near: list[int] = []
+        self.last_heard = 0
 
-    def speech_started(self, start_sample: int) -> None:
+    def speech_started(self, start_sample: int, onset_sample: int) -> None:
         self.heard.append(("started", start_sample))
 
     def speech_paused(self, speech_end_sample: int) -> None:
         self.heard.append(("paused", speech_end_sample))
 
-    def speech_resumed(self, start_sample: int) -> None:
+    def speech_resumed(self, start_sample: int, onset_sample: int) -> None:
         self.heard.append(("resumed", start_sample))
 
     def utterance_ended(self, decision: EndpointDecision) -> None:
@@ -44,6 +48,15 @@ class Listener:
 
     def speech_audio(self, batch: AudioBatch) -> None:
         self.batches.append(batch)
+
+    def wait_chosen(self, speech_end_sample: int, wait: Wait) -> None:
+        self.waits.append(wait)
+
+    def endpoint_nears(self, speech_end_sample: int) -> None:
+        self.near.append(speech_end_sample)
+
+    def heard_to(self, sample: int) -> None:
+        self.last_heard = sample
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.heard]
@@ -86,7 +99,7 @@ async def scored(microphone: Microphone) -> None:
 
 async def test_an_utterance_from_its_preroll_to_its_endpoint(vad: VadService, chosen: Settings) -> None:
     listener = Listener()
-    microphone = Microphone(vad, chosen, listener, push_to_talk=False)
+    microphone = Microphone(vad, chosen, listener, language="ko", habits=Habits(), push_to_talk=False)
     said = silence(1000) + vowels(1500) + silence(1500)
     await speak(microphone, said)
     microphone.close()
@@ -101,7 +114,7 @@ async def test_an_utterance_from_its_preroll_to_its_endpoint(vad: VadService, ch
 
 async def test_what_is_sent_is_what_was_said_once_and_never_the_silence(vad: VadService, chosen: Settings) -> None:
     listener = Listener()
-    microphone = Microphone(vad, chosen, listener, push_to_talk=False)
+    microphone = Microphone(vad, chosen, listener, language="ko", habits=Habits(), push_to_talk=False)
     said = silence(1000) + vowels(1200) + silence(400) + vowels(1200, seed=2) + silence(2000)
     await speak(microphone, said)
     microphone.close()
@@ -122,7 +135,7 @@ async def test_what_is_sent_is_what_was_said_once_and_never_the_silence(vad: Vad
 
 async def test_nothing_of_a_quiet_or_noisy_room_is_sent(vad: VadService, chosen: Settings) -> None:
     listener = Listener()
-    microphone = Microphone(vad, chosen, listener, push_to_talk=False)
+    microphone = Microphone(vad, chosen, listener, language="ko", habits=Habits(), push_to_talk=False)
     await speak(microphone, silence(3000) + hiss(3000))
     microphone.close()
     assert not listener.heard and not listener.batches
@@ -130,7 +143,7 @@ async def test_nothing_of_a_quiet_or_noisy_room_is_sent(vad: VadService, chosen:
 
 async def test_the_button_ends_an_utterance_and_silence_does_not(vad: VadService, chosen: Settings) -> None:
     listener = Listener()
-    microphone = Microphone(vad, chosen, listener, push_to_talk=True)
+    microphone = Microphone(vad, chosen, listener, language="ko", habits=Habits(), push_to_talk=True)
     assert not microphone.commit(), "nothing was said"
     await speak(microphone, vowels(1000) + silence(2000) + vowels(600, seed=3))
     assert not listener.ends
@@ -144,7 +157,7 @@ async def test_the_button_ends_an_utterance_and_silence_does_not(vad: VadService
 async def test_what_was_received_before_the_button_opens_nothing_after_it(vad: VadService, chosen: Settings) -> None:
     """The VAD may be behind: what it scores after the commit was said before it."""
     listener = Listener()
-    microphone = Microphone(vad, chosen, listener, push_to_talk=True)
+    microphone = Microphone(vad, chosen, listener, language="ko", habits=Habits(), push_to_talk=True)
     await speak(microphone, vowels(1000))
     rest = vowels(1500, seed=3)
     for start in range(0, len(rest), FRAME_BYTES):
@@ -165,7 +178,7 @@ async def test_what_was_received_before_the_button_opens_nothing_after_it(vad: V
 async def test_nobody_speaks_for_ever(vad: VadService, tmp_path: Path, push_to_talk: bool) -> None:
     listener = Listener()
     limited = settings("unix:///nowhere", tmp_path, max_utterance_seconds=5, endpoint_wait_ms=3000)
-    microphone = Microphone(vad, limited, listener, push_to_talk=push_to_talk)
+    microphone = Microphone(vad, limited, listener, language="ko", habits=Habits(), push_to_talk=push_to_talk)
     said = vowels(7000)
     await speak(microphone, said)
     microphone.close()
@@ -180,7 +193,7 @@ async def test_nobody_speaks_for_ever(vad: VadService, tmp_path: Path, push_to_t
 
 async def test_the_first_batches_are_short(vad: VadService, chosen: Settings) -> None:
     listener = Listener()
-    microphone = Microphone(vad, chosen, listener, push_to_talk=False)
+    microphone = Microphone(vad, chosen, listener, language="ko", habits=Habits(), push_to_talk=False)
     await speak(microphone, vowels(3000))
     microphone.close()
     lengths = [len(batch.pcm) // 2 for batch in listener.batches]

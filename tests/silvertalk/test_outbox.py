@@ -166,7 +166,7 @@ async def test_a_barge_in_takes_back_what_was_not_sent(valkey: Valkey) -> None:
         while not line.outbox._in_hand:  # noqa: ASYNC110 - the very tick after it took them
             await asyncio.sleep(0)
         line.outbox.drop_reply(1)
-        line.outbox.tell(Flush(turn=1))
+        line.outbox.tell(Flush(turn=1, upto_sample=0))
         line.phone.taking.set()
         await line.emptied()
     told = [(event["type"], event["turn"]) for event in map(json.loads, line.phone.taken)]

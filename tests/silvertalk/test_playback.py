@@ -26,18 +26,30 @@ def test_running_dry_costs_time_and_no_samples() -> None:
 def test_a_flush_keeps_the_playhead_and_drops_the_rest() -> None:
     player = VirtualPlayer(1000)
     player.add(1, 0, 1000, now=0.0)
-    player.flush(0.4)
+    player.flush(1, 1000, 0.4)
     player.advance(9.0)
     assert (player.playhead(1), player.playing) == (400, None)
 
 
-def test_what_follows_a_flush_is_counted_from_where_it_says() -> None:
+def test_after_a_flush_another_reply_to_the_turn_is_played_from_where_it_begins() -> None:
     player = VirtualPlayer(1000)
     player.add(1, 0, 1000, now=0.0)
-    player.flush(0.4)
-    player.add(1, 1000, 500, now=2.0)
+    player.flush(1, 1200, 0.4)  # 200 samples were sent, and have not come
+    assert player.has(1, 1000, 200)
+    assert player.add(1, 600, 600, now=1.0) == 600
+    assert player.playing is None
+    assert player.add(1, 1100, 600, now=2.0) == 100
     player.advance(2.1)
-    assert player.playhead(1) == 1100
+    assert (player.playhead(1), player.seconds_left) == (1300, 0.4)
+
+
+def test_a_flush_is_of_one_turn() -> None:
+    player = VirtualPlayer(1000)
+    player.add(1, 0, 100, now=0.0)
+    player.add(2, 0, 100, now=0.0)
+    player.flush(1, 100, 0.05)
+    player.advance(0.1)
+    assert (player.playhead(1), player.playhead(2)) == (50, 50)
 
 
 def test_the_next_turn_waits_for_the_one_before() -> None:
@@ -70,7 +82,7 @@ def test_what_came_before_is_not_played_again() -> None:
 def test_what_was_flushed_has_come_all_the_same() -> None:
     player = VirtualPlayer(1000)
     player.add(1, 0, 100, now=0.0)
-    player.flush(0.05)
+    player.flush(1, 100, 0.05)
     assert player.has(1, 50, 50)
     assert player.playhead(1) == 50
 

@@ -42,6 +42,9 @@ KEYS = {
     "reply_audio_seconds",
     "reply_text",
     "error",
+    "because",
+    "speculation",
+    "merges",
 }
 
 
@@ -263,17 +266,113 @@ def test_late_news_of_an_earlier_turn_is_not_of_this_file() -> None:
     assert (list(log.turns), log.last_turn) == ([4], 4)
 
 
-def test_a_turn_taken_up_again_is_measured_by_its_last_answer() -> None:
+def ended(at: float, **fields: object) -> tuple[ServerEvent, float]:
+    known = {"turn": 1, "end_sample": int(at), "wait_ms": 700, "reason": "silence"}
+    return protocol.TurnEnded(**known | fields), at  # type: ignore[arg-type]
+
+
+def sentence(at: float, reply: int, number: int, text: str, source: str = "llama") -> list[tuple[ServerEvent, float]]:
+    """Its text, and 10 samples of its sound half a second later."""
+    spoken = protocol.SpokenText(turn=1, reply=reply, sentence=number, text=text, source=source)
+    audio = protocol.SpokenAudio(
+        turn=1, reply=reply, sentence=number, sequence=number, first_sample=10 * number, samples=10
+    )
+    return [(spoken, at), (audio, at + 0.5)]
+
+
+def logged(*told: tuple[ServerEvent, float]) -> TurnLog:
     log = TurnLog()
-    for at, reply in ((1.0, 1), (5.0, 2)):
-        log.take(Received(protocol.TurnEnded(turn=1, end_sample=int(at), wait_ms=700, reason="silence"), at))
-        log.take(
-            Received(
-                protocol.SpokenAudio(turn=1, reply=reply, sentence=0, sequence=reply, first_sample=0, samples=10),
-                at + 0.5,
-            )
-        )
-    assert (log.turns[1].first_audio_at, log.turns[1].audio_samples, log.turns[1].end_sample) == (5.5, 20, 5)
+    for event, at in told:
+        log.take(Received(event, at))
+    return log
+
+
+def done(at: float, reply: int, reason: protocol.ReplyReason) -> tuple[ServerEvent, float]:
+    ended_reply = protocol.ReplyEnded(
+        turn=1, reply=reply, reason=reason, source="llama", audio_samples=10, timings_ms={}
+    )
+    return ended_reply, at
+
+
+def test_a_turn_that_the_person_went_on_with_is_measured_by_its_last_answer() -> None:
+    log = logged(
+        ended(1.0, because="words", ending="closes"),
+        *sentence(1.0, 1, 0, "그러셨군요."),
+        done(1.6, 1, "completed"),
+        (protocol.Flush(turn=1, upto_sample=10), 2.0),
+        (protocol.PartialTranscript(turn=1, stable="", tentative="하나 둘", upto_sample=9), 2.5),
+    )
+    (turn,) = log.turns.values()
+    assert (turn.merges, turn.outcome, turn.reply_text, turn.first_audio_at) == (1, "", "", None), "not over yet"
+    for event, at in [
+        ended(5.0, because="both", ending="asks", end_probability=0.9, speculation="hit"),
+        *sentence(5.0, 2, 1, "어디였어요?"),
+        done(5.6, 2, "completed"),
+    ]:
+        log.take(Received(event, at))
+    assert (turn.first_audio_at, turn.audio_samples, turn.end_sample, turn.reply_text) == (5.5, 10, 5, "어디였어요?")
+    assert (turn.because, turn.ending, turn.end_probability, turn.speculation) == ("both", "asks", 0.9, "hit")
+    assert (turn.merges, turn.outcome) == (1, "completed")
+
+
+def test_an_interrupted_turn_is_no_merged_one() -> None:
+    log = logged(
+        ended(1.0), *sentence(1.0, 1, 0, "그러셨군요."), (protocol.Flush(turn=1, upto_sample=10), 2.0),
+        done(2.0, 1, "interrupted"), (protocol.SpeechBegan(turn=2, sample=2), 2.0),
+        (protocol.PartialTranscript(turn=2, stable="", tentative="아니", upto_sample=9), 2.5),
+    )  # fmt: skip
+    assert [(turn.merges, turn.reply_text) for turn in log.turns.values()] == [(0, "그러셨군요."), (0, "")]
+
+
+def test_a_filler_is_no_answer() -> None:
+    log = logged(ended(1.0), *sentence(2.0, 1, 0, "음…", "filler"), *sentence(3.0, 1, 1, "글쎄요."))
+    turn = log.turns[1]
+    assert (turn.first_filler_at, turn.first_audio_at, turn.reply_text, turn.source) == (2.5, 3.5, "글쎄요.", "llama")
+
+
+def test_a_voice_that_was_not_for_the_puppy_is_no_turn() -> None:
+    def duck(ducked: bool, because: str, at: float) -> tuple[ServerEvent, float]:
+        return protocol.Duck(turn=1, ducked=ducked, because=because), at
+
+    def voice_over(at: float) -> tuple[ServerEvent, float]:
+        return protocol.SpeechBegan(turn=2, sample=int(at)), at
+
+    log = logged(
+        ended(1.0), duck(True, "", 2.0), voice_over(2.0), duck(False, "echo", 2.5),
+        duck(True, "", 3.0), voice_over(3.0), duck(False, "back_channel", 3.5), duck(True, "", 4.0),
+    )  # fmt: skip
+    assert list(log.turns) == [1] and log.turns[1].ducks == ["echo", "back_channel", ""]
+    for event, at in [voice_over(4.0), duck(False, "echo", 4.1), duck(False, "speech", 4.5), voice_over(4.5)]:
+        log.take(Received(event, at))
+    assert log.turns[1].ducks[-1] == "speech" and list(log.turns) == [1, 2]
+
+
+def test_a_word_into_a_long_silence_answers_nobody() -> None:
+    spoken = clip(voice(0.3))
+    log = logged((protocol.FloorMoved(state="open", turn=0), 0.0), *sentence(31.0, 1, 0, "계세요?", "prompt"))
+    timeline = Timeline(first_sample=0, captured_at=lambda sample: sample, sent_at=lambda captured: captured / RATE)
+    (row,) = turn_rows(spoken, 1, log, timeline, OUTPUT_RATE)
+    assert (row.turn, row.reply_audio_seconds) == (None, 0.0)
+
+
+def test_replies_made_beforehand_are_counted() -> None:
+    log = logged(
+        (protocol.Speculation(turn=1, state="started"), 0.1), (protocol.Speculation(turn=1, state="missed"), 0.2),
+        (protocol.Speculation(turn=1, state="started"), 0.3), ended(1.0, speculation="hit"),
+    )  # fmt: skip
+    assert (log.turns[1].speculations, log.turns[1].speculations_missed, log.turns[1].speculation) == (2, 1, "hit")
+
+
+async def test_a_person_who_goes_on_after_the_reply_began_has_one_turn_and_its_last_answer() -> None:
+    goes_on = Script("하나", merged="하나 둘", tone_seconds=2.0, between_seconds=0.1)
+    report = await run(FakeGateway([goes_on]), clip(voice(0.5), room(0.7), voice(0.5), reference=None))
+    (turn,) = report.turns
+    assert (turn.turn, turn.merges, turn.transcript, turn.outcome) == (1, 1, "하나 둘", "completed")
+    assert turn.reply_text == "정말 그래요. 산책하셨어요?"
+    assert turn.reply_audio_seconds == pytest.approx(4.0) and turn.speech_end_s == 1.7
+    assert turn.reply_latency_ms is not None and turn.reply_latency_ms > WAIT_MS
+    assert report.summary.merges == 1 and report.files[0].answered
+    assert "replies taken back" in shown(report)
 
 
 def test_speech_is_measured_where_it_was_spoken_though_samples_were_lost() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from silvertalk.asking import Asking
+from silvertalk.habits import Habits
+from silvertalk.history import History
 from silvertalk.outbox import Outbox
+from silvertalk.quiet import Quiet
 from silvertalk.recollection import Recollection, finished
 from silvertalk.retelling import Retold, retell
 from silvertalk.session import Session
 from silvertalk.turn import Turn
 from silvertalk.turn_life import TurnLife
+from silvertalk.turns_in_hand import SessionParts
 from streaming.bus import Bus, Journal
 from streaming.floor import Floor
 from streaming.messages import (
@@ -29,6 +35,7 @@ from streaming.messages import (
     ReplyText,
     SessionEnded,
     SessionOpened,
+    TakenBack,
     Told,
     TurnOpened,
 )
@@ -158,6 +165,38 @@ async def test_what_a_barge_in_took_back_stays_silent(bus: Bus) -> None:
     assert json.loads(found[-1].text)["reason"] == "interrupted", "and not `completed` before it"
 
 
+def taken_back(upto_sample: int, sequences: int, sentences: int) -> TakenBack:
+    return TakenBack(turn=1, attempt=1, upto_sample=upto_sample, sequences=sequences, sentences=sentences)
+
+
+async def test_a_reply_that_was_taken_back_is_not_told_again_and_the_next_one_counts_on(bus: Bus) -> None:
+    first, *_, second_text, second_audio, _ = await reply(bus, 1)
+    begun: list[JournalRecord] = [Released(turn=1, entry=first), done(1), taken_back(PIECE, 1, 1)]
+    again: list[JournalRecord] = [Released(turn=1, entry=second_text), Released(turn=1, entry=second_audio)]
+    entries = numbered([OPENED, ended(1), final(1), *begun, ended(1), final(1), *again])
+    found = await retold(bus, entries, resume(1))
+    assert kinds(found) == [
+        *(("turn.ended", 2), ("transcript.final", 3), ("flush", 6), ("turn.ended", 7), ("transcript.final", 8)),
+        *(("reply.text", 9), ("reply.audio", 10)),
+    ]
+    assert json.loads(found[2].text)["upto_sample"] == PIECE
+    assert json.loads(found[5].text)["sentence"] == 1
+    assert decode_audio(found[6].audio)[0] == (1, 1, PIECE)
+
+
+async def test_of_a_turn_whose_reply_was_taken_back_the_later_one_is_recorded(bus: Bus) -> None:
+    first, first_audio, *_, second_text, second_audio, _ = await reply(bus, 1)
+    begun: list[JournalRecord] = [Released(turn=1, entry=first), Released(turn=1, entry=first_audio)]
+    again: list[JournalRecord] = [Released(turn=1, entry=second_text), Released(turn=1, entry=second_audio)]
+    told_before = [OPENED, ended(1), final(1), *begun, taken_back(PIECE, 1, 1)]
+    recalled = Recollection.of(numbered([*told_before, ended(1), final(1), *again]))
+    row = await finished(bus.turns(SESSION), SESSION, recalled, recalled.turns[1])
+    assert row is not None
+    assert (row.reply, row.heard, row.merges) == ("문장 1.", "문장 1.", 1)
+    half = Recollection.of(numbered(told_before))
+    assert half.turns[1].released == [] and half.turns[1].final is None, "nothing of the first half counts as said"
+
+
 async def test_a_commit_is_told_with_what_was_heard(bus: Bus) -> None:
     entries = numbered([OPENED, Closed(record=record(1, session=SESSION)), Committed(turn=1)])
     [committed] = await retold(bus, entries, resume(2))
@@ -231,19 +270,23 @@ async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_lat
     chosen = settings("unix:///nowhere", tmp_path)
     outbox = Outbox(journal, send_seconds=1, limit_bytes=2**20, on_socket_lost=lambda *_: None, own_again=_unused)
     life = TurnLife(bus.turns(SESSION), outbox, chosen, commit=_unused)
-    session = Session(
+    history, habits = History(0, language="ko", local_time=str), Habits()
+    asking = Asking(history, habits, language="ko", speculations_per_minute=0, clarify_below=-10, clock=time.monotonic)
+    parts = SessionParts(
         session=SESSION,
         user="u",
         language="ko",
         outbox=outbox,
         life=life,
         reply_rate=24_000,
-        history_turns=0,
-        max_speech_samples=16_000,
-        local_time=str,
+        history=history,
+        habits=habits,
+        asking=asking,
+        quiet=Quiet(0),
         on_fenced=lambda: None,
         on_settled=lambda _: None,
     )
+    session = Session(parts, believes_voice=False, max_speech_samples=16_000, clock=time.monotonic)
     assert not sent_up
     async with life, asyncio.timeout(10):
         session.take_up([], [turn], 1, Floor.SPEAKING)

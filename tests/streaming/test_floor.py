@@ -31,9 +31,29 @@ def test_no_reply_is_released_while_the_user_has_the_floor(state: Floor) -> None
         after(state, Move.REPLY_RELEASED)
 
 
-@pytest.mark.parametrize("state", [Floor.OPEN, Floor.THINKING, Floor.SPEAKING])
+@pytest.mark.parametrize("state", [Floor.OPEN, Floor.THINKING])
 def test_the_user_can_always_take_the_floor(state: Floor) -> None:
     assert after(state, Move.SPEECH_STARTED) is Floor.USER
+
+
+def test_a_voice_while_the_puppy_speaks_is_listened_to_before_it_has_the_floor() -> None:
+    contested = after(Floor.SPEAKING, Move.SPEECH_STARTED)
+    assert contested is Floor.CONTESTED
+    assert after(contested, Move.BARGED_IN) is Floor.USER
+    assert after(contested, Move.YIELDED) is Floor.SPEAKING
+    assert after(contested, Move.REPLY_FINISHED) is Floor.USER
+
+
+@pytest.mark.parametrize("state", [Floor.SPEAKING, Floor.CONTESTED])
+def test_words_or_a_button_take_the_floor_from_the_puppy(state: Floor) -> None:
+    assert after(state, Move.BARGED_IN) is Floor.USER
+    assert after(state, Move.TYPED) is Floor.THINKING
+
+
+def test_the_puppy_speaks_up_only_where_nobody_has_the_floor() -> None:
+    assert after(Floor.OPEN, Move.PROMPTED) is Floor.THINKING
+    for state in set(Floor) - {Floor.OPEN}:
+        assert not allows(state, Move.PROMPTED)
 
 
 @pytest.mark.parametrize("state", list(Floor))

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from silvertalk.supervisor import with_port
+from streaming.protocol import Distress, Duck, EndpointWait, SpokenText
 from tests import product
 from tests.browser import Page, chromium, needs_chromium, page
+from tests.silvertalk.fake_gateway import FakeGateway
 from tests.valkey import Valkey
 from tests.web_demo.serving import served
 
@@ -177,6 +179,37 @@ async def test_a_conversation(valkey: Valkey, tmp_path: Path, size: str) -> None
         assert await tab.run("[...document.querySelectorAll('.words')].every((words) => words.lang === 'ko')")
         assert await tab.run("document.querySelector('#announcer').ariaLive") == "polite"
         assert await tab.run("document.querySelector('#turns').closest('[aria-live]')") is None, "partials stay quiet"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_call_for_help(size: str) -> None:
+    """The panel with the number to call, over a turn whose course is laid open."""
+    width, height = SIZES[size]
+    gateway = FakeGateway()
+    async with gateway.serve(), chromium() as tools, page(tools, width=width, height=height) as tab:
+        await tab.go(f"{gateway.url}/demo")
+        await tab.press("#start")
+        await tab.until("document.querySelector('#start-typing').checkVisibility()")
+        await tab.press("#start-typing")
+        await tab.until("document.querySelector('#send').ariaDisabled === 'false'")
+        for event in (
+            SpokenText(turn=1, reply=1, sentence=0, text="음…", source="filler"),
+            EndpointWait(
+                turn=1, speech_end_sample=9, wait_ms=2400, because="both", ending="holds", end_probability=0.1
+            ),
+            Duck(turn=1, ducked=True, because=""),
+        ):
+            await gateway.session.tell(event)
+        await tab.until("document.querySelector('summary')?.checkVisibility()")
+        await tab.press("summary")
+        await gateway.session.tell(Distress(turn=1, kind="emergency", phrase="가슴이 아파", number="119"))
+        await tab.until("document.querySelector('#distress').checkVisibility()")
+        await check_looks(tab)
+        await check_names(tab)
+        await check_keyboard(tab)
+        tree = (await tab.call("Accessibility.getFullAXTree"))["nodes"]
+        roles = [node["role"]["value"] for node in tree if not node.get("ignored")]
+        assert roles.count("alert") == 1, "it is read out at once"
 
 
 async def test_whoever_wants_no_motion_sees_none() -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, get_args
 
 import pytest
 
+from silvertalk.distress import Kind
+from silvertalk.overlap import Verdict
+from silvertalk.repair import Request
+from streaming.endings import Ending
+from streaming.endpointing import Because
+from streaming.floor import Floor
+from streaming.messages import APOLOGY
 from tests.browser import needs_chromium
 from tests.web_demo.serving import loaded
 
@@ -179,9 +187,9 @@ async def test_a_flush_ends_the_sound_within_five_milliseconds_and_knows_where()
         const buffer = new JitterBuffer(rate);
         buffer.add(4, 0, new Float32Array(ms(1000)).fill(0.5));
         read(buffer, ms(300));
-        const playhead = buffer.flush(4);
+        const playhead = buffer.flush(4, ms(1000));
         const after = read(buffer, ms(50));
-        buffer.add(4, ms(1000), new Float32Array(ms(200)).fill(0.5));
+        buffer.add(4, ms(800), new Float32Array(ms(200)).fill(0.5));
         buffer.finish(4);
         const later = read(buffer, ms(500));
         const jumps = [...after].map((x, i) => Math.abs(x - (i ? after[i - 1] : 0.5)));
@@ -191,7 +199,7 @@ async def test_a_flush_ends_the_sound_within_five_milliseconds_and_knows_where()
           sounding: after.findLastIndex((x) => x !== 0) + 1,
           jump: Math.max(...jumps),
           later: later.some((x) => x !== 0),
-          unknown: new JitterBuffer(rate).flush(9),
+          unknown: new JitterBuffer(rate).flush(9, 0),
           next: read(buffer, ms(100)).at(-1),
         };
         """
@@ -201,6 +209,44 @@ async def test_a_flush_ends_the_sound_within_five_milliseconds_and_knows_where()
     assert told["jump"] < 0.01, "no click"
     assert not told["later"] and told["unknown"] == 0
     assert told["next"] == 0.5
+
+
+async def test_after_a_flush_a_second_reply_to_the_turn_is_played_from_where_it_begins() -> None:
+    """The person went on: audio of the turn from `upto` on is another reply, whatever came of the first is not heard,
+    though it is told again."""
+    told = await run(
+        JITTER
+        + """
+        const buffer = new JitterBuffer(rate);
+        buffer.add(4, 0, steps(0, ms(1000)));
+        buffer.finish(4);
+        read(buffer, ms(300));
+        const playhead = buffer.flush(4, ms(1000));
+        read(buffer, ms(50));
+        const told = { playhead, first: buffer.happened.splice(0) };
+        buffer.add(4, ms(200), steps(ms(200), ms(800)));
+        told.nothing = [buffer.turn, read(buffer, ms(500)).some((x) => x !== 0)];
+        buffer.add(4, ms(900), steps(ms(900), ms(150)));
+        told.waits = read(buffer, ms(10)).every((x) => x === 0);
+        buffer.add(4, ms(1050), steps(ms(1050), ms(100)));
+        const heard = read(buffer, ms(20));
+        told.from = Math.round(heard.at(-1) * 1e6);
+        told.over = buffer.over(4);
+        buffer.finish(4);
+        read(buffer, ms(500));
+        return { ...told, second: buffer.happened.splice(0), atTheEnd: buffer.over(4), end: buffer.playhead(4) };
+        """
+    )
+    assert told["playhead"] == 7200
+    assert told["first"] == [{"kind": "started", "turn": 4, "samples": 0}]
+    assert told["nothing"] == [0, False], "told again, and taken back all the same"
+    assert told["waits"], "of the second reply more is waited for, though the first had come whole"
+    assert told["from"] == 24_000 + 480
+    assert told["second"] == [
+        {"kind": "started", "turn": 4, "samples": 7200},
+        {"kind": "dry", "turn": 4, "samples": 27_600},
+    ], "the second reply begins, too"
+    assert (told["over"], told["atTheEnd"], told["end"]) == (False, True, 27_600)
 
 
 async def test_the_microphones_memory_gives_out_every_sample_once_from_wherever_it_is_asked() -> None:
@@ -280,3 +326,35 @@ async def test_what_was_never_acknowledged_is_said_again_to_a_new_session() -> N
         *("now", "new_token"),
         *["later"] * 4,
     )
+
+
+async def test_the_page_has_words_for_whatever_a_server_may_say_of_a_turn() -> None:
+    """In both languages: the floor, why it waited, how words end, what the voice was lowered for, the fixed answers."""
+    endings, becauses = [str(ending) for ending in Ending], list(get_args(Because))
+    known = await run(
+        f"""
+        const {{ WORDS }} = await import('/demo/words.js');
+        const {{ Course }} = await import('/demo/course.js');
+        const waits = (words) => {json.dumps(becauses)}.flatMap((because) =>
+          {json.dumps(endings)}.map((ending) => {{
+            const course = new Course();
+            const known = {{ type: 'endpoint.wait', wait_ms: 900, because, ending, end_probability: 0.2 }};
+            course.waits(known);
+            return course.lines(words)[0].text;
+          }}));
+        return Object.values(WORDS).map((words) => ({{
+          floor: Object.keys(words.floor), ending: Object.keys(words.course.ending),
+          named: Object.keys(words.course.endingName), duck: Object.keys(words.course.duck),
+          fixed: Object.keys(words.course.fixed), distress: Object.keys(words.distress),
+          waits: waits(words), somehow: words.course.somehow,
+        }}));
+        """
+    )
+    assert len(known) == 2
+    for words in known:
+        assert {floor.value for floor in Floor} <= set(words["floor"])
+        assert set(words["ending"]) == set(words["named"]) == set(endings)
+        assert {verdict.value for verdict in Verdict} - {"undecided"} | {"finished", ""} <= set(words["duck"])
+        assert {*get_args(Request), "distress", "clarification", "prompt", APOLOGY} <= set(words["fixed"])
+        assert set(words["distress"]) == set(get_args(Kind))
+        assert not [wait for wait in words["waits"] if wait.startswith(words["somehow"])]

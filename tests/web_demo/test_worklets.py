@@ -40,6 +40,7 @@ async def render(script: str, *, rate: int, seconds: float) -> Any:
 PLAYER = """
     const player = new Player(context, {
       onPlayback: tell('playback'), onFlushed: tell('flushed'), onStarted: tell('started'), onLevel: () => {},
+      onDucked: tell('ducked'),
     });
     player.begin(24000);
 """
@@ -79,7 +80,7 @@ async def test_a_flush_silences_the_loudspeaker_at_once() -> None:
         + """
         player.add({ turn: 3, sequence: 0, firstSample: 0, pcm: tone(0, 48000) });
         await settled();
-        at(0.512, () => player.flush(3));
+        at(0.512, () => player.flush(3, 48000));
         const out = (await context.startRendering()).getChannelData(0);
         await settled();
         return { told, before: rms(out, 0.4, 0.5), after: rms(out, 0.53, 1.4) };
@@ -99,18 +100,67 @@ async def test_ducking_softens_and_comes_back_without_a_jump() -> None:
         + """
         player.add({ turn: 1, sequence: 0, firstSample: 0, pcm: new Float32Array(48000).fill(0.5) });
         await settled();
-        at(0.512, () => player.duck(0.2));
-        at(1.024, () => player.duck(1));
+        at(0.512, () => player.duck(1, 0.2));
+        at(1.024, () => player.rise());
         const out = (await context.startRendering()).getChannelData(0);
+        await settled();
         let jump = 0;
         for (let i = RATE / 10; i < 1.4 * RATE; i += 1) jump = Math.max(jump, Math.abs(out[i] - out[i - 1]));
-        return { levels: [rms(out, 0.4, 0.5), rms(out, 0.7, 1), rms(out, 1.2, 1.4)], jump };
+        return { levels: [rms(out, 0.4, 0.5), rms(out, 0.7, 1), rms(out, 1.2, 1.4)], jump, told };
         """,
         rate=48_000,
         seconds=1.5,
     )
+    assert [what for kind, what, *_ in result["told"] if kind == "ducked"] == [True, False]
     assert result["levels"] == pytest.approx([0.5, 0.1, 0.5], rel=0.02)
     assert result["jump"] < 0.001
+
+
+ENDS_OF_SOFTNESS = {
+    "a flush, after which another reply to the same turn comes": """
+        at(0.512, () => player.duck(1, 0.2));
+        at(0.768, () => player.flush(1, 48000));
+        at(0.896, () => player.add({ turn: 1, sequence: 1, firstSample: 48000, pcm: half(24000) }));
+    """,
+    "the reply's own end": """
+        at(0.512, () => player.duck(1, 0.2));
+        at(0.640, () => player.finish(1));
+        at(0.768, () => player.add({ turn: 2, sequence: 0, firstSample: 0, pcm: half(24000) }));
+    """,
+    "another turn's reply": """
+        at(0.512, () => player.duck(1, 0.2));
+        at(0.768, () => player.add({ turn: 2, sequence: 0, firstSample: 0, pcm: half(24000) }));
+    """,
+    "another session": """
+        at(0.512, () => player.duck(1, 0.2));
+        at(0.768, () => player.begin(24000));
+        at(0.896, () => player.add({ turn: 1, sequence: 0, firstSample: 0, pcm: half(24000) }));
+    """,
+}
+
+
+@pytest.mark.parametrize("end", ENDS_OF_SOFTNESS)
+async def test_no_voice_stays_soft(end: str) -> None:
+    """Nobody says that the softness is over; what ends it is what follows."""
+    result = await render(
+        PLAYER
+        + """
+        const half = (count) => new Float32Array(count).fill(0.5);
+        player.add({ turn: 1, sequence: 0, firstSample: 0, pcm: half(16800) });
+        await settled();
+        """
+        + ENDS_OF_SOFTNESS[end]
+        + """
+        const out = (await context.startRendering()).getChannelData(0);
+        await settled();
+        return { soft: rms(out, 0.6, 0.63), after: rms(out, 1.4, 1.6), told };
+        """,
+        rate=48_000,
+        seconds=1.8,
+    )
+    assert result["soft"] == pytest.approx(0.1, rel=0.05)
+    assert result["after"] == pytest.approx(0.5, rel=0.02)
+    assert [what for kind, what, *_ in result["told"] if kind == "ducked"] == [True, False]
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])

@@ -394,7 +394,11 @@ SITUATIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "yes",
-        r"^(?:yes|yeah|yep|right|sure|ok|okay|of course|i see|exactly|mhm|uh huh)(?: it is| i do| i did)?$",
+        (
+            r"^(?:yes|yeah|yep|right|sure|ok|okay|of course|i see|exactly|mhm|uh huh)"
+            r"(?: (?:yes|yeah|of course|indeed|certainly|(?:it|that) (?:is|was)"
+            r"|(?:i|we|they|he|she) (?:do|does|did|have|had|was|were)))*$"
+        ),
         (
             "I see. Please go on whenever you like. What comes to mind next?",
             "Yes, I am still listening. What would you like to tell me about it?",
@@ -402,7 +406,11 @@ SITUATIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (
         "no",
-        r"^(?:no|nope|not really|no thank you|no thanks|never mind)$",
+        (
+            r"^(?:no|nope|not really|no thank you|no thanks|never mind)"
+            r"(?: (?:no|not really|never|not at all|(?:it|that) (?:isn't|wasn't)"
+            r"|(?:i|we|they|he|she) (?:don't|doesn't|didn't|haven't|hadn't|wasn't|weren't|never did)))*$"
+        ),
         (
             "That is quite all right. We can talk about something else. What would you enjoy talking about?",
             "All right, let us leave that. What has made you smile lately?",

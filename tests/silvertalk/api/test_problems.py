@@ -102,6 +102,6 @@ async def test_the_openapi_page_documents_every_answer(client: httpx.AsyncClient
             assert {"403", "413"} <= problems, path
             for status in problems:
                 assert list(operation["responses"][status]["content"]) == ["application/problem+json"]
-    assert set(page["paths"]) == {"/auth/guest", "/v1/talk/ticket"}
+    assert set(page["paths"]) == {"/auth/guest", "/v1/talk/ticket", "/v1/me/listening"}
     assert "401" in page["paths"]["/v1/talk/ticket"]["post"]["responses"]
     assert page["paths"]["/v1/talk/ticket"]["post"]["security"]

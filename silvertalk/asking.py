@@ -1,0 +1,150 @@
+"""What a node is asked for a turn: a reply from its LLM, one made before the utterance has ended, or fixed words.
+
+Some things are answered without an LLM, from what was understood and what was said before: a call for help, a request
+to repeat or to speak differently, words that were hardly understood. Such an answer never depends on a service
+being up, and is the same every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from silvertalk import metrics
+from silvertalk.budget import Bucket
+from silvertalk.distress import Distress, distress_in
+from silvertalk.habits import Habits
+from silvertalk.history import History
+from silvertalk.house_phrases import (
+    clarification,
+    distress_answer,
+    faster_ack,
+    louder_ack,
+    nothing_to_repeat,
+    repeat_preface,
+    silence_prompt,
+    slower_ack,
+    softer_ack,
+)
+from silvertalk.repair import Request, repair_in
+from silvertalk.turn import Turn
+from streaming.messages import Language, ReplyContext, TranscriptFinal
+
+CLARIFY = "clarification"
+
+
+class Asking:
+    """Asks for the replies of one conversation."""
+
+    def __init__(
+        self,
+        history: History,
+        habits: Habits,
+        *,
+        language: Language,
+        speculations_per_minute: int,
+        clarify_below: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clarify_below`: words of a lower mean log-probability are asked about; `clock`: seconds."""
+        self._history = history
+        self._habits = habits
+        self._language: Language = language
+        self._clarify_below = clarify_below
+        # Half of them at once, the other half over a minute: in no minute are there more.
+        self._speculations = Bucket(speculations_per_minute / 120, speculations_per_minute / 2)
+        self._clock = clock
+        self._clarified = 0
+        """How often in a row."""
+        self._may_fill = True
+        self._fixed = 0
+
+    # --- a reply of the LLM's ----------------------------------------------------------------------------------------
+
+    def ask(self, turn: Turn, end_sample: int) -> None:
+        """The utterance ended there: answer it."""
+        turn.ask(end_sample, self._context(turn), may_fill=self._may_fill)
+
+    def speculate(self, turn: Turn, end_sample: int) -> bool:
+        """The utterance may have ended there: have the reply made; False where that was done too often lately."""
+        if not self._speculations.take(1, self._clock()):
+            metrics.SPECULATIONS.labels("declined").inc()
+            return False
+        turn.ask(end_sample, self._context(turn), speculative=True, may_fill=self._may_fill)
+        return True
+
+    def again(self, turn: Turn) -> None:
+        """Another node has the turn: it goes on where the client's part of the reply ends."""
+        turn.ask_again(self._context(turn))
+
+    def ended(self, turn: Turn) -> None:
+        """The reply is over, one way or another."""
+        if turn.has_begun:
+            self._may_fill = not turn.filled
+
+    def _context(self, turn: Turn | None) -> ReplyContext:
+        context = self._history.context_before(turn)
+        return msgspec.structs.replace(context, speech_rate=self._habits.speech_rate, loudness=self._habits.loudness)
+
+    @property
+    def context_now(self) -> ReplyContext:
+        """For a node that prepares itself."""
+        return self._context(None)
+
+    # --- fixed answers -----------------------------------------------------------------------------------------------
+
+    def answer_fixed(self, turn: Turn, final: TranscriptFinal, *, voice: bool) -> Distress | None:
+        """Answer what needs no LLM; then a new attempt was asked for, and what comes of the present one is stale.
+
+        Returns the distress that the words tell of. `voice`: the VAD is sure that somebody spoke.
+        """
+        distress = distress_in(final.text, self._language)
+        if distress is not None:
+            turn.distress = distress.kind
+            self._say(turn, distress_answer(distress.kind, self._language), "distress")
+        elif (request := repair_in(final.text, self._language)) is not None:
+            said, kind = self._obey(request)
+            self._say(turn, said, kind)
+        elif self._is_unclear(final, voice):
+            self._clarified += 1
+            self._fixed += 1
+            self._say(turn, clarification(self._language, self._fixed), CLARIFY)
+            return None
+        self._clarified = 0
+        return distress
+
+    def prompt(self, turn: Turn, number: int) -> None:
+        """Nobody has said anything for long: 복실이 does."""
+        turn.say = (silence_prompt(self._language, number), "prompt")
+        turn.ask(turn.opened.first_sample, self._context(turn))
+
+    def _is_unclear(self, final: TranscriptFinal, voice: bool) -> bool:
+        """Never twice in a row: who was asked once and is still not understood is answered as well as can be."""
+        if self._clarified:
+            return False
+        if final.text:
+            return final.confidence < self._clarify_below
+        return voice
+
+    def _say(self, turn: Turn, text: str, kind: str) -> None:
+        turn.cancel_reply("fixed")
+        turn.say = (text, kind)
+        turn.ask(turn.end_sample, self._context(turn))
+
+    def _obey(self, request: Request) -> tuple[str, str]:
+        """What is said to a request about the speech itself, and what that is called."""
+        language, habits = self._language, self._habits
+        last = self._history.last_reply
+        match request:
+            case "repeat":
+                preface = repeat_preface(language) if last else nothing_to_repeat(language)
+            case "slower":
+                preface = slower_ack(language, at_limit=not habits.slower())
+            case "faster":
+                preface = faster_ack(language, at_limit=not habits.faster())
+            case "louder":
+                preface = louder_ack(language, at_limit=not habits.louder())
+            case "softer":
+                preface = softer_ack(language, at_limit=not habits.softer())
+        return f"{preface} {last}".strip(), request

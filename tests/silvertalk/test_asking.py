@@ -1,0 +1,146 @@
+"""What is asked of a node: an LLM's reply, one begun in a pause, or fixed words that need none."""
+
+from __future__ import annotations
+
+import pytest
+
+from silvertalk.asking import Asking
+from silvertalk.habits import Habits
+from silvertalk.heard import SpokenSentence
+from silvertalk.history import History
+from silvertalk.house_phrases import clarification, distress_answer, nothing_to_repeat
+from silvertalk.turn import Turn
+from streaming.messages import ConfirmReply, StartReply, TranscriptFinal, TurnOpened
+
+SAID = "바닷가에 다녀오셨군요."
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def turn_of(number: int, text: str | None = None) -> Turn:
+    opened = TurnOpened(session="s", turn=number, language="ko", reply_rate=24_000, text=text)
+    return Turn(session="s", user="u", number=number, language="ko", opened=opened)
+
+
+class Talk:
+    """One conversation's asking, its habits and its history, in which something was said before."""
+
+    def __init__(self, *, per_minute: int = 4, said: str = SAID) -> None:
+        self.habits, self.clock = Habits(), Clock()
+        self.history = History(5, language="ko", local_time=str)
+        if said:
+            earlier = turn_of(1)
+            earlier.transcript, earlier.source = "어제 바닷가에 갔어요", "llm"
+            earlier.sentences.append(SpokenSentence(said, 0, 100))
+            self.history.add([earlier])
+        self.turn = turn_of(2)
+        self.history.add([self.turn])
+        self.asking = Asking(
+            self.history,
+            self.habits,
+            language="ko",
+            speculations_per_minute=per_minute,
+            clarify_below=-1.0,
+            clock=self.clock,
+        )
+
+    def understands(self, text: str, *, confidence: float = -0.2, voice: bool = False) -> StartReply:
+        """A reply was asked for, these words came; returns what is asked of the node last."""
+        self.asking.ask(self.turn, 16_000)
+        final = TranscriptFinal(
+            attempt=1, text=text, language="ko", upto_sample=16_000, confidence=confidence, rejected="" if text else "x"
+        )
+        self.asking.answer_fixed(self.turn, final, voice=voice)
+        return self.last_asked
+
+    @property
+    def last_asked(self) -> StartReply:
+        return [message for message in self.turn.sent_up if isinstance(message, StartReply)][-1]
+
+
+async def test_a_story_is_answered_by_the_llm() -> None:
+    start = Talk().understands("어제는 손주랑 시장에 다녀왔어요")
+    assert (start.attempt, start.say) == (1, "")
+
+
+async def test_a_call_for_help_is_answered_by_nobody_else() -> None:
+    talk = Talk()
+    start = talk.understands("살려줘")
+    assert (start.attempt, start.say, start.say_as) == (2, distress_answer("emergency", "ko"), "distress")
+    assert talk.turn.distress == "emergency"
+    assert not talk.turn.is_current(1), "what the LLM was writing is stale"
+
+
+async def test_what_was_said_is_said_again_and_a_repetition_is_not_repeated() -> None:
+    talk = Talk()
+    start = talk.understands("다시 말해줘")
+    assert start.say_as == "repeat" and start.say.endswith(SAID)
+    talk.turn.source = "repeat"
+    talk.turn.sentences.append(SpokenSentence(start.say, 0, 100))
+    talk.turn = turn_of(3)
+    talk.history.add([talk.turn])
+    assert talk.understands("뭐라고?").say == start.say
+    assert Talk(said="").understands("다시 말해줘").say == nothing_to_repeat("ko")
+
+
+@pytest.mark.parametrize(("request_", "kind"), [("천천히 말해줘", "slower"), ("크게 말해줘", "louder")])
+async def test_how_it_speaks_changes_at_once_and_stays(request_: str, kind: str) -> None:
+    talk = Talk()
+    start = talk.understands(request_)
+    assert start.say_as == kind and start.say.endswith(SAID)
+    assert (start.context.speech_rate < 1.0, start.context.loudness > 1.0) == (kind == "slower", kind == "louder")
+    assert (talk.habits.speech_rate, talk.habits.loudness) == (start.context.speech_rate, start.context.loudness)
+    assert talk.habits.changed
+
+
+async def test_what_was_hardly_understood_is_asked_about_but_never_twice_in_a_row() -> None:
+    talk = Talk()
+    first = talk.understands("그 무슨 산에", confidence=-1.4)
+    assert (first.say, first.say_as) == (clarification("ko", 1), "clarification")
+    talk.turn = turn_of(3)
+    assert talk.understands("그 무슨 산에", confidence=-1.4).say == "", "the second time it does what it can"
+    talk.turn = turn_of(4)
+    assert talk.understands("그 무슨 산에", confidence=-1.4).say_as == "clarification"
+
+
+async def test_a_voice_that_nobody_understood_is_asked_and_a_noise_is_not() -> None:
+    assert Talk().understands("", voice=True).say_as == "clarification"
+    assert Talk().understands("", voice=False).say == ""
+
+
+async def test_a_reply_begun_in_a_pause_is_confirmed_or_missed_and_there_is_a_limit() -> None:
+    talk = Talk(per_minute=4)
+    assert talk.asking.speculate(talk.turn, 8_000)
+    assert talk.last_asked.speculative and talk.turn.speculative
+    talk.turn.confirm()
+    assert isinstance(talk.turn.sent_up[-1], ConfirmReply) and not talk.turn.speculative
+    talk.turn.cancel_reply("went_on")
+    assert talk.turn.missed == set(), "a reply that was confirmed was no miss"
+    assert talk.asking.speculate(talk.turn, 9_000)
+    talk.turn.cancel_reply("went_on")
+    assert talk.turn.missed == {2}
+    assert not talk.asking.speculate(talk.turn, 10_000), "half a minute's worth at once"
+    talk.clock.now = 30.0
+    assert talk.asking.speculate(talk.turn, 11_000)
+
+
+async def test_a_filler_is_never_said_in_two_turns_running() -> None:
+    talk = Talk()
+    talk.asking.ask(talk.turn, 16_000)
+    assert talk.last_asked.may_fill
+    talk.turn.filled, talk.turn.released_samples = True, 100
+    talk.asking.ended(talk.turn)
+    talk.turn = turn_of(3)
+    talk.asking.ask(talk.turn, 32_000)
+    assert not talk.last_asked.may_fill
+    talk.turn.released_samples = 100
+    talk.asking.ended(talk.turn)
+    talk.turn = turn_of(4)
+    talk.asking.ask(talk.turn, 48_000)
+    assert talk.last_asked.may_fill

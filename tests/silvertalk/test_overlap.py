@@ -1,0 +1,140 @@
+"""Who speaks while 복실이 speaks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvertalk.overlap import Verdict, judge
+from streaming.messages import Language
+
+PLAYED = "저런, 그 바닷가에서 무엇을 하셨어요? 조금 더 들려주세요."
+CHOICE = "바다가 좋으세요, 산이 좋으세요? 저는 둘 다 좋아요."
+
+
+def verdict(text: str, *, settled: bool = True, question_open: bool = False, played: str = PLAYED) -> Verdict:
+    return judge(text, settled=settled, played=played, question_open=question_open, language="ko")
+
+
+def english(text: str, *, settled: bool = True, question_open: bool = False) -> Verdict:
+    played = "That sounds like a wonderful day by the sea. Who went with you?"
+    return judge(text, settled=settled, played=played, question_open=question_open, language="en")
+
+
+NODS = """
+네. / 네네 / 네, 네, 네. / 예. / 응 / 응응 / 어 / 어, 그래. / 그래요 / 그렇지 / 그렇죠. / 맞아 / 마자요 / 아이고
+아이고, 저런. / 하하하 / 음… / 그럼요. / 아, 네. / 네, 맞아요. / 아 그래요? / 정말? / 오, 그래? / 하모 / 그라제 / 기여
+그려 / 그래유 / 그라치요 / 음끄래
+"""
+
+
+@pytest.mark.parametrize("text", NODS.strip().replace("\n", " / ").split(" / "))
+def test_a_nod_leaves_the_floor_where_it_is(text: str) -> None:
+    assert verdict(text) is Verdict.BACK_CHANNEL
+    assert verdict(text, settled=False) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("text", ["네", "응", "예, 예.", "그래", "맞아요", "하모", "그라제", "네, 맞아요", "아 네"])
+def test_where_a_question_is_open_a_yes_answers_it(text: str) -> None:
+    assert verdict(text, question_open=True) is Verdict.SPEECH
+    assert verdict(text, question_open=True, settled=False) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("text", ["음…", "아이고", "하하하", "어머"])
+def test_a_sigh_answers_nothing(text: str) -> None:
+    assert verdict(text, question_open=True) is Verdict.BACK_CHANNEL
+
+
+@pytest.mark.parametrize("text", ["", " … ", "콜록 콜록", "(웃음)", "[기침]", "♪", "쉿", "3, 2, 1", "Thank you", "으"])
+def test_what_is_no_word_is_no_speech(text: str) -> None:
+    assert verdict(text) in (Verdict.NOISE, Verdict.BACK_CHANNEL)
+    assert verdict(text, settled=False) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "그 바닷가에서 무엇을 하셨어요?",
+        "도로는 그 바닷가에서 무어슬 하셨어요",
+        "조금 더 들려주세요.",
+        "무엇을 하셨어요 조금 더",
+        "그 바다까에서",
+    ],
+)
+@pytest.mark.parametrize("settled", [True, False])
+def test_its_own_voice(text: str, settled: bool) -> None:
+    assert verdict(text, settled=settled) is Verdict.ECHO
+
+
+@pytest.mark.parametrize("text", ["잠깐만", "아니", "그만", "아니 그게", "그 바닷가에서 무엇을 아니", "네, 그만"])
+def test_who_wants_silence_gets_it_at_once(text: str) -> None:
+    assert verdict(text, settled=False) is Verdict.SPEECH
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "내가 할 말이",
+        "네, 그런데 그 사람은",
+        "우리 언니가 그랬어",
+        "그 바닷가에서 무엇을 우리 언니가 배를 탔거든",
+        "나는 바다보다 산이 더 좋아",
+    ],
+)
+def test_two_words_of_ones_own_are_speech_before_the_end(text: str) -> None:
+    assert verdict(text, settled=False) is Verdict.SPEECH
+
+
+def test_one_word_may_be_misheard_until_the_person_is_silent() -> None:
+    assert verdict("전화가", settled=False) is Verdict.UNDECIDED
+    assert verdict("전화가") is Verdict.SPEECH
+
+
+def test_a_syllable_proves_nothing() -> None:
+    assert verdict("더", settled=False) is Verdict.UNDECIDED
+    assert verdict("컵") is Verdict.NOISE
+    assert verdict("왜") is Verdict.SPEECH
+
+
+def test_a_word_picked_up_is_the_persons() -> None:
+    """Asked back, it is a question; where one was to choose, an answer. The end of a sentence is rather an echo."""
+    assert verdict("바닷가에서?") is Verdict.SPEECH
+    assert verdict("바닷가에서") is Verdict.ECHO
+    assert verdict("하셨어요?") is Verdict.ECHO
+    assert verdict("산이", played=CHOICE, question_open=True) is Verdict.SPEECH
+    assert verdict("산이", played=CHOICE) is Verdict.ECHO
+    assert verdict("좋으세요", played=CHOICE, question_open=True) is Verdict.ECHO
+
+
+@pytest.mark.parametrize("text", ["yeah", "uh-huh", "Mm-hmm.", "right, right", "Okay.", "oh, really?", "I see."])
+def test_english_nods(text: str) -> None:
+    assert english(text) is Verdict.BACK_CHANNEL
+
+
+def test_english() -> None:
+    assert english("yes", question_open=True) is Verdict.SPEECH
+    assert english("oh dear", question_open=True) is Verdict.BACK_CHANNEL
+    assert english("a wonderful day by the sea") is Verdict.ECHO
+    assert english("wait", settled=False) is Verdict.SPEECH
+    assert english("I want to talk about my brother", settled=False) is Verdict.SPEECH
+    assert english("[cough]") is Verdict.NOISE
+
+
+@given(
+    text=st.text(alphabet="네응아니그래 바닷가abc12.?", max_size=40),
+    settled=st.booleans(),
+    played=st.text(alphabet="네응아니그래 바닷가abc12.?", max_size=40),
+    question_open=st.booleans(),
+    language=st.sampled_from(["ko", "en"]),
+)
+def test_who_is_silent_has_been_judged(
+    text: str, settled: bool, played: str, question_open: bool, language: Language
+) -> None:
+    found = judge(text, settled=settled, played=played, question_open=question_open, language=language)
+    assert found is not Verdict.UNDECIDED or not settled
+    assert settled or found in (Verdict.UNDECIDED, Verdict.SPEECH, Verdict.ECHO)
+
+
+def test_a_long_sigh_is_read_in_no_time() -> None:
+    """No text can be cut up into nods in so many ways that a gateway stands still."""
+    assert verdict("아" * 10_000 + "물") in (Verdict.SPEECH, Verdict.NOISE)
+    assert verdict("하" * 23 + "물") in (Verdict.SPEECH, Verdict.NOISE)
