@@ -4,7 +4,7 @@
 
 FOLDER holds `manifest.jsonl` and WAVs in `ko/` and `en/`. Configurations: Korean as it comes (Whisper, the reflective
 listener, Kokoro), the same without captions, and English with Piper (if installed) and a scripted LLM of 150 ms to the
-first token and 40 tokens a second.
+first token and 40 tokens a second; Korean and English also without replies begun in a pause.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ class Configuration:
 
 
 KOREAN = Configuration("Korean, Kokoro", "ko")
+NO_SPECULATION = {"SPECULATIONS_PER_MINUTE": "0"}
+KOREAN_NO_SPECULATION = Configuration("Korean, Kokoro, no speculation", "ko", NO_SPECULATION)
 KOREAN_NO_CAPTIONS = Configuration("Korean, Kokoro, no captions", "ko", {"PARTIALS": "false"})
-ENGLISH = Configuration("English, Piper, stub LLM", "en", {"TTS_ENGINE": "ko=kokoro,en=piper", "LLM_ENGINES": STUB_LLM})
+PIPER = {"TTS_ENGINE": "ko=kokoro,en=piper", "LLM_ENGINES": STUB_LLM}
+ENGLISH = Configuration("English, Piper, stub LLM", "en", PIPER)
+ENGLISH_NO_SPECULATION = Configuration("English, Piper, stub LLM, no speculation", "en", PIPER | NO_SPECULATION)
 
 
 def chosen(folder: Path, language: str, count: int) -> list[Path]:
@@ -69,6 +73,8 @@ def _run(running: Running, folder: Path, configuration: Configuration, clients: 
         "turns": len(answered),
         "first_partial_ms": _p50([turn.first_partial_ms for turn in answered]),
         "final_ms": _p50([turn.final_ms for turn in answered]),
+        "beyond_ms": _p50([turn.beyond_wait_ms for turn in answered]),
+        "hits": sum(turn.speculation == "hit" for turn in answered),
         "wait_ms": _p50([turn.wait_ms for turn in answered]),
         "reply_latency_ms": _p50([turn.reply_latency_ms for turn in answered]),
         "cpu_seconds_a_turn": {
@@ -88,15 +94,13 @@ def _row(result: dict[str, Any]) -> list[str]:
     def shown(value: float | None) -> str:
         return "-" if value is None else f"{value:.0f}"
 
-    latency, wait = result["reply_latency_ms"], result["wait_ms"]
-    beyond = latency - wait if latency is not None and wait is not None else None
     cpu, peak = result["cpu_seconds_a_turn"], result["peak_mib"]
     return [
         result["configuration"],
         str(result["clients"]),
         str(result["turns"]),
-        *(shown(result[name]) for name in ("first_partial_ms", "final_ms", "reply_latency_ms")),
-        shown(beyond),
+        *(shown(result[name]) for name in ("first_partial_ms", "final_ms", "wait_ms", "reply_latency_ms", "beyond_ms")),
+        f"{result['hits']} of {result['turns']}",
         " / ".join(f"{cpu[name]:.2f}" for name in ("node", "gateway", "valkey")),
         " / ".join(f"{peak[name]:.0f}" for name in ("node", "gateway", "valkey")),
     ]
@@ -111,9 +115,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     console = Console()
-    plan = [(KOREAN, options.clients), (KOREAN_NO_CAPTIONS, [1])]
+    plan = [(KOREAN, options.clients), (KOREAN_NO_SPECULATION, [1]), (KOREAN_NO_CAPTIONS, [1])]
     if importlib.util.find_spec("piper") is not None:
-        plan.append((ENGLISH, options.clients))
+        plan += [(ENGLISH, options.clients), (ENGLISH_NO_SPECULATION, [1])]
     results = []
     for configuration, counts in plan:
         with product(options.port, configuration.environment) as running:
@@ -128,8 +132,10 @@ def main() -> None:
         "turns",
         "first caption ms",
         "final ms",
+        "wait ms",
         "reply latency ms",
         "beyond the wait ms",
+        "begun before",
         "CPU s a turn: node / gateway / valkey",
         "peak MiB: node / gateway / valkey",
         title="medians",

@@ -10,7 +10,7 @@ Then the whole trade-off: the rule's certainty is swept, and at each timer's rat
 wait that the design needs. `--plot FILE.png` draws it. `--quick` leaves the noisy copies out.
 
 Recordings: the folder that SILVERTALK_RECORDINGS names, else `../shared/audio`. What the models said is kept in
-`--cache`, so that only the first run is slow (a quarter of an hour on two cores).
+`--cache`, so that only the first run is slow (half an hour on two busy cores).
 """
 
 from __future__ import annotations
