@@ -23,6 +23,7 @@ from rich.table import Table
 from benchmarks.product import Running, product
 from silvertalk.replay.report import Report
 from silvertalk.replay.run import load_clips, replay
+from streaming.endings import Ending, ending_of
 
 STUB_LLM = "scripted:first_token_ms=150,tokens_per_second=40"
 
@@ -46,7 +47,8 @@ ENGLISH_NO_SPECULATION = Configuration("English, Piper, stub LLM, no speculation
 
 
 def chosen(folder: Path, language: str, count: int) -> list[Path]:
-    """The first `count` recordings of 2 to 7 s of one speaker, in the manifest's order."""
+    """The first `count` recordings of 2 to 7 s of one speaker whose words end there, in the manifest's order: many are
+    cut in mid-sentence, after which nobody waits for an answer."""
     rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     files = [
         folder / row["file"]
@@ -55,6 +57,7 @@ def chosen(folder: Path, language: str, count: int) -> list[Path]:
         and 2 < (row.get("seconds") or 0) < 7
         and row.get("transcript")
         and "two-speakers" not in row.get("tags", [])
+        and ending_of(row["transcript"], row["lang"]) in (Ending.CLOSES, Ending.ASKS)
     ]
     return files[:count]
 

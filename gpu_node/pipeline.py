@@ -136,10 +136,7 @@ class TurnPipeline:
         try:
             await self._follow_commands()
         finally:
-            if self._replying is not None:
-                await _stop(self._replying)
-            for task in listening:
-                await _stop(task)
+            await _stop(*listening, *([self._replying] if self._replying is not None else []))
 
     # --- what the gateway says ---------------------------------------------------------------------------------------
 
@@ -331,9 +328,12 @@ class TurnPipeline:
         self._changed.clear()
 
 
-async def _stop(task: asyncio.Task[None]) -> None:
-    """Cancel and wait; what the task raised on its way is logged, since nobody else would see it."""
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("task_failed", task=task.get_name(), error=repr(error))
+async def _stop(*tasks: asyncio.Task[None]) -> None:
+    """Cancel them all, then wait; what one raised on its way is logged, since nobody else would see it."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", task=task.get_name(), error=repr(error))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from silvertalk import metrics
+from silvertalk import distress, metrics
 from silvertalk.captioning import tell_final
 from silvertalk.errors import TurnLost
 from silvertalk.overlap import Verdict, judge
@@ -134,14 +134,20 @@ class Answering(TurnsInHand):
             self._hear_nothing(turn, message)
             return
         tell_final(self._outbox, turn, message)
-        if turn.left_behind:
+        if turn.left_behind:  # nobody answers it any more, but the app is told
+            self._tell_distress(turn, self._asking.notice_distress(turn, message.text))
             self._close_unanswered(turn)
         elif not turn.say[0]:
-            distress = self._asking.answer_fixed(turn, message, voice=self._is_surely_voice())
-            if distress is not None:
-                self._outbox.tell(
-                    Distress(turn=turn.number, kind=distress.kind, phrase=distress.phrase, number=distress.number)
-                )
+            voice = self._is_surely_voice()
+            found = self._asking.consider(turn, message.text, confidence=message.confidence, voice=voice)
+            self._tell_distress(turn, found)
+            if turn.say[0]:
+                self._asking.say_instead(turn)
+
+    def _tell_distress(self, turn: Turn, found: distress.Distress | None) -> None:
+        if found is not None:
+            event = Distress(turn=turn.number, kind=found.kind, phrase=found.phrase, number=found.number)
+            self._outbox.tell(event)
 
     def _is_surely_voice(self) -> bool:
         """Somebody spoke, in answer to what was said just before: worth asking about where nobody understood it."""

@@ -29,7 +29,7 @@ from silvertalk.house_phrases import (
 )
 from silvertalk.repair import Request, repair_in
 from silvertalk.turn import Turn
-from streaming.messages import Language, ReplyContext, TranscriptFinal
+from streaming.messages import Language, ReplyContext
 
 CLARIFY = "clarification"
 
@@ -55,10 +55,10 @@ class Asking:
         # Half of them at once, the other half over a minute: in no minute are there more.
         self._speculations = Bucket(speculations_per_minute / 120, speculations_per_minute / 2)
         self._clock = clock
-        self._clarified = 0
-        """How often in a row."""
+        self._clarified = False
+        """The last answer asked for it to be said once more."""
+        self._clarifications = 0
         self._may_fill = True
-        self._fixed = 0
 
     # --- a reply of the LLM's ----------------------------------------------------------------------------------------
 
@@ -94,43 +94,48 @@ class Asking:
 
     # --- fixed answers -----------------------------------------------------------------------------------------------
 
-    def answer_fixed(self, turn: Turn, final: TranscriptFinal, *, voice: bool) -> Distress | None:
-        """Answer what needs no LLM; then a new attempt was asked for, and what comes of the present one is stale.
+    def consider(self, turn: Turn, text: str, *, confidence: float = 0.0, voice: bool = False) -> Distress | None:
+        """Whether what was understood is answered without an LLM: then `turn.say` has the answer.
 
-        Returns the distress that the words tell of. `voice`: the VAD is sure that somebody spoke.
+        Returns the distress that the words tell of. `confidence`: mean log-probability of the words; `voice`: the VAD
+        is sure that somebody spoke.
         """
-        distress = distress_in(final.text, self._language)
+        distress = self.notice_distress(turn, text)
+        request = repair_in(text, self._language)
+        if distress is not None:
+            turn.say = (distress_answer(distress.kind, self._language), "distress")
+        elif request is not None:
+            turn.say = self._obey(request)
+        elif self._is_unclear(text, confidence, voice):
+            self._clarified = True
+            self._clarifications += 1
+            turn.say = (clarification(self._language, self._clarifications), CLARIFY)
+            return None
+        self._clarified = False
+        return distress
+
+    def notice_distress(self, turn: Turn, text: str) -> Distress | None:
+        """The distress that the words tell of, if any; the turn is marked with it."""
+        distress = distress_in(text, self._language)
         if distress is not None:
             turn.distress = distress.kind
-            self._say(turn, distress_answer(distress.kind, self._language), "distress")
-        elif (request := repair_in(final.text, self._language)) is not None:
-            said, kind = self._obey(request)
-            self._say(turn, said, kind)
-        elif self._is_unclear(final, voice):
-            self._clarified += 1
-            self._fixed += 1
-            self._say(turn, clarification(self._language, self._fixed), CLARIFY)
-            return None
-        self._clarified = 0
         return distress
+
+    def say_instead(self, turn: Turn) -> None:
+        """Have `turn.say` said; what comes of the reply that was asked for is stale."""
+        turn.cancel_reply("fixed")
+        turn.ask(turn.end_sample, self._context(turn))
 
     def prompt(self, turn: Turn, number: int) -> None:
         """Nobody has said anything for long: 복실이 does."""
         turn.say = (silence_prompt(self._language, number), "prompt")
         turn.ask(turn.opened.first_sample, self._context(turn))
 
-    def _is_unclear(self, final: TranscriptFinal, voice: bool) -> bool:
+    def _is_unclear(self, text: str, confidence: float, voice: bool) -> bool:
         """Never twice in a row: who was asked once and is still not understood is answered as well as can be."""
         if self._clarified:
             return False
-        if final.text:
-            return final.confidence < self._clarify_below
-        return voice
-
-    def _say(self, turn: Turn, text: str, kind: str) -> None:
-        turn.cancel_reply("fixed")
-        turn.say = (text, kind)
-        turn.ask(turn.end_sample, self._context(turn))
+        return confidence < self._clarify_below if text else voice
 
     def _obey(self, request: Request) -> tuple[str, str]:
         """What is said to a request about the speech itself, and what that is called."""

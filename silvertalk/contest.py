@@ -15,9 +15,15 @@ from streaming.audio import MICROPHONE_RATE
 from streaming.endpointing import EndpointDecision
 from streaming.messages import AudioBatch, Language, SpeechPaused, SpeechResumed
 
-BELIEVED_SAMPLES = int(3.5 * MICROPHONE_RATE)
-"""A voice of this length of which no node has said a word is believed: it may be one who calls for help. Nodes that
-work say something after a second, or after three, if they were just speaking a long clause."""
+BELIEVED_SAMPLES = int(2.5 * MICROPHONE_RATE)
+"""A voice of this length that no node has taken up is believed: it may be one who calls for help."""
+BELIEVED_AT_LAST_SAMPLES = 8 * MICROPHONE_RATE
+"""So is one of which the node that has it says nothing. A node that works says something after a second, but after
+several where one engine on a small machine speaks long clauses: believing sooner would let its echo interrupt it."""
+SURE_ECHO_LETTERS: dict[Language, int] = {"ko": 8, "en": 16}
+"""Fewer syllables or letters, of somebody who still speaks, fit somewhere into what was said by chance."""
+ECHO_TAIL_SAMPLES = int(0.4 * MICROPHONE_RATE)
+"""A word that was still being heard when an echo was recognised may be the first of the person's own."""
 AROUND_SECONDS = 3.0
 """An echo comes late: what was said so long before the voice began may be what it says."""
 
@@ -35,6 +41,8 @@ class Contest:
     """The voice's utterance is over, and it is still not known what it said."""
     text: str = ""
     """What it said, as far as a node knows."""
+    echo_upto: int = 0
+    """Up to there all of it was an echo; 0 where it never was."""
     heard_words: bool = False
     """A node has said something about it."""
     ducked: bool = True
@@ -43,9 +51,24 @@ class Contest:
 
     def hear(self, batch: AudioBatch) -> Verdict:
         self.candidate.send_up(batch)
-        if self.candidate.speech_samples >= BELIEVED_SAMPLES and not self.heard_words:
-            return Verdict.SPEECH
-        return Verdict.UNDECIDED
+        patience = BELIEVED_AT_LAST_SAMPLES if self.candidate.claimed_by else BELIEVED_SAMPLES
+        believed = self.candidate.speech_samples >= patience and not self.heard_words
+        return Verdict.SPEECH if believed else Verdict.UNDECIDED
+
+    def own_speech(self) -> list[AudioBatch | SpeechPaused | SpeechResumed]:
+        """What was sent up of the voice, without the echo it began as."""
+        own: list[AudioBatch | SpeechPaused | SpeechResumed] = []
+        begin = self.echo_upto - ECHO_TAIL_SAMPLES if self.echo_upto else 0
+        for message in self.candidate.sent_up:
+            match message:
+                case AudioBatch(first_sample=first, pcm=pcm) if first + len(pcm) // 2 > begin:
+                    late = max(0, begin - first)
+                    own.append(AudioBatch(first_sample=first + late, pcm=pcm[2 * late :]))
+                case SpeechPaused(sample=sample) | SpeechResumed(sample=sample) if sample > begin:
+                    own.append(message)
+                case _:
+                    pass
+        return own
 
     def pause(self, speech_end_sample: int) -> None:
         self.paused_at = speech_end_sample
@@ -65,10 +88,15 @@ class Contest:
         played = self.over.said_between(
             self.since_sample - int(AROUND_SECONDS * self.over.opened.reply_rate), self.over.playing_at(now)
         )
-        return judge(
+        verdict = judge(
             text,
             settled=self.is_settled(upto_sample),
             played=played,
             question_open=self.over.has_asked(self.since_sample),
             language=language,
         )
+        if verdict is Verdict.ECHO and not self.is_settled(upto_sample):
+            if sum(map(str.isalnum, text)) < SURE_ECHO_LETTERS[language]:
+                return Verdict.UNDECIDED
+            self.echo_upto = upto_sample
+        return verdict

@@ -20,7 +20,7 @@ from streaming.audio import MICROPHONE_RATE, AudioTail, ms_to_samples, samples_t
 from streaming.endpointing import EndpointDecision, Endpointing, Wait
 from streaming.messages import AudioBatch, Language
 from streaming.segmenter import Segmenter, SegmenterEvent, SegmenterSettings, SpeechPaused, SpeechResumed, SpeechStarted
-from streaming.vad import ScoredWindow
+from streaming.vad import WINDOW_SAMPLES, ScoredWindow
 
 MAX_BATCH_SAMPLES = MICROPHONE_RATE
 """One entry on the bus; a stalled radio that delivers seconds at once is cut into several."""
@@ -29,6 +29,8 @@ FIRST_BATCHES = 10
 NEAR_MS = 1500
 """The endpoint is near when it is no further away: long enough for a reply to be made meanwhile. Where a longer wait
 was chosen the person is likely to go on, and a reply would be made in vain."""
+UNHEARD_SAMPLES = 3 * WINDOW_SAMPLES
+"""Waiting for the VAD, which usually has heard all but the window that is being filled."""
 TAIL_SECONDS = 15
 """Audio kept for pre-roll and for speech that the VAD has not scored yet: more than its queue holds."""
 
@@ -136,6 +138,12 @@ class Microphone:
             self._on_voice(started)
         if self._segmenter.state == "silent":
             return False
+        heard = self._segmenter.heard_sample
+        if self._segmenter.state == "paused" and self._tail.end_sample - heard >= UNHEARD_SAMPLES:
+            # Nobody has scored what was said last: whoever says that they have spoken is believed.
+            self._endpointing.on_resume()
+            self._speaker.speech_resumed(heard, heard)
+            self._start_sending(heard)
         self._send_to(self._tail.end_sample)
         self._stop_sending()
         self._committed_to = self._tail.end_sample

@@ -158,7 +158,8 @@ class Session(Answering):
     def speech_audio(self, batch: AudioBatch) -> None:
         if self._contest is not None:
             if self._contest.hear(batch) is Verdict.SPEECH:
-                self._barge_in()
+                self._contest.candidate.overheard = self._contest.over.reply_text
+                self._barge_in(merge=False)
         elif self._turn is not None and self._floor is Floor.USER:
             self._turn.send_up(batch)
 
@@ -176,7 +177,7 @@ class Session(Answering):
         self._outbox.tell(event, journaled=False)
 
     def endpoint_nears(self, speech_end_sample: int) -> None:
-        self._near = True
+        self._near, self._paused_at = True, speech_end_sample
         self._speculate()
 
     def utterance_ended(self, decision: EndpointDecision) -> None:
@@ -219,13 +220,14 @@ class Session(Answering):
         if not allows(self._floor, Move.TYPED):
             raise fault("wrong_order", f"text while the floor is {self._floor.value}")
         if self._floor is not Floor.OPEN:
-            contest = self._end_contest()
+            contest = self._end_contest("finished")
             if contest is not None:
                 self._drop(contest.candidate)
             self._interrupt("typed")
         turn = self._begin_turn(received_samples, text=text)
         self._move(Move.TYPED)
         self._outbox.tell(TurnEnded(turn=turn.number, end_sample=received_samples, wait_ms=0, reason="typed"))
+        self._tell_distress(turn, self._asking.consider(turn, text))
         self._asking.ask(turn, received_samples)
 
     def cancel(self) -> None:
@@ -332,16 +334,16 @@ class Session(Answering):
         verdict = contest.understand(text, message.upto_sample, self._clock(), self.language)
         settled = contest.is_settled(message.upto_sample)
         if verdict is Verdict.SPEECH:
+            candidate = contest.candidate
             self._barge_in()
-            if not contest.candidate.over:
-                tell_partial(self._outbox, contest.candidate, message)
+            if candidate is self._turn:
+                tell_partial(self._outbox, candidate, message)
         elif settled and verdict is not Verdict.UNDECIDED:
             self._end_contest(verdict.value)
             self._drop(contest.candidate)
             self._move(Move.YIELDED)
-        elif verdict is Verdict.ECHO and contest.ducked:
-            contest.ducked = False  # its own voice need not make it soft; whoever speaks into it is still listened to
-            self._tell_duck(contest, ducked=False, because=verdict.value)
+        elif verdict is Verdict.ECHO:
+            self._let_echo(contest)
 
     def _barge_in(self, reason: str = "speech", *, merge: bool = True) -> None:
         """The voice speaks to 복실이, which falls silent; or goes on with what had not been finished."""
@@ -353,6 +355,7 @@ class Session(Answering):
             self._merge(contest)
         else:
             self._interrupt(reason)
+            self._leave_echo(contest)
             self._turn = contest.candidate
         self._move(Move.BARGED_IN)
         self._listen_to(contest)
@@ -363,9 +366,30 @@ class Session(Answering):
         turn.false_ends_ms.append(samples_to_ms(contest.onset_sample - turn.end_sample))
         self._take_back(turn)
         turn.send_up(SpeechResumed(sample=candidate.opened.first_sample))
-        for message in candidate.sent_up:
-            if isinstance(message, AudioBatch | SpeechPaused | SpeechResumed):
-                turn.send_up(message)
+        for message in contest.own_speech():
+            turn.send_up(message)
+        self._drop(candidate)
+
+    def _let_echo(self, contest: Contest) -> None:
+        """All of it was 복실이 itself so far: that need not make it soft. Who speaks into it is still listened to."""
+        over = contest.over
+        over.contested = over.merge_left(self._clock()) > 0
+        over.moved.set()
+        if contest.ducked:
+            contest.ducked = False
+            self._tell_duck(contest, ducked=False, because=Verdict.ECHO.value)
+
+    def _leave_echo(self, contest: Contest) -> None:
+        """What the person says began as an echo: their turn has their own words alone, also on its node."""
+        if not contest.echo_upto:
+            return
+        own, candidate = contest.own_speech(), contest.candidate
+        first = next((message.first_sample for message in own if isinstance(message, AudioBatch)), None)
+        if first is None:
+            return
+        contest.candidate = self._open_turn(first, text=None)
+        for message in own:
+            contest.candidate.send_up(message)
         self._drop(candidate)
 
     def _listen_to(self, contest: Contest) -> None:

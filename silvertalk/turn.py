@@ -320,7 +320,8 @@ class Turn:
         """Seconds for which more speech still belongs to this turn; `now` on the loop's clock."""
         if self.first_audio_at is None or self.opened.text is not None:
             return 0.0
-        return self.first_audio_at + MERGE_SECONDS - now
+        heard = (self.played_samples - self.reply_from) / self.opened.reply_rate  # of what another gateway sent
+        return MERGE_SECONDS - max(now - self.first_audio_at, heard)
 
     def free(self) -> None:
         """The turn is closed: let go of its audio, which is most of its memory."""

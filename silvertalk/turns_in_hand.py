@@ -240,6 +240,7 @@ class TurnsInHand(Conversation):
     def _take_back(self, turn: Turn) -> None:
         """The person went on just as the reply began: it counts for nothing, and the turn is open again."""
         self._outbox.drop_reply(turn.number)
+        self._asking.ended(turn)
         record = turn.take_back()
         self._outbox.record(record, Flush(turn=turn.number, upto_sample=record.upto_sample))
         metrics.MERGED.inc()

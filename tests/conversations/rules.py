@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from silvertalk.client import ConnectionLost
 from silvertalk.models import Turn
+from streaming.endpointing import RULE
 from streaming.floor import TABLE
 from streaming.messages import FILLER
 from streaming.protocol import (
@@ -29,9 +30,9 @@ from streaming.protocol import (
     TurnEnded,
 )
 
-LONGEST_WAIT_MS = 3600
-"""Nobody is kept waiting longer for the end of an utterance, unless they asked for patience. (The rule's longest is
-3500, and windows of 32 ms lie across it.)"""
+LONGEST_WAIT_MS = 1.5 * RULE.max_ms
+"""Nobody is kept waiting longer for the end of an utterance: the rule's longest, and half as much again for what was
+learned of the person."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from silvertalk.heard import SpokenSentence
 from silvertalk.history import History
 from silvertalk.house_phrases import clarification, distress_answer, nothing_to_repeat
 from silvertalk.turn import Turn
-from streaming.messages import ConfirmReply, StartReply, TranscriptFinal, TurnOpened
+from streaming.messages import ConfirmReply, StartReply, TurnOpened
 
 SAID = "바닷가에 다녀오셨군요."
 
@@ -53,10 +53,9 @@ class Talk:
     def understands(self, text: str, *, confidence: float = -0.2, voice: bool = False) -> StartReply:
         """A reply was asked for, these words came; returns what is asked of the node last."""
         self.asking.ask(self.turn, 16_000)
-        final = TranscriptFinal(
-            attempt=1, text=text, language="ko", upto_sample=16_000, confidence=confidence, rejected="" if text else "x"
-        )
-        self.asking.answer_fixed(self.turn, final, voice=voice)
+        self.asking.consider(self.turn, text, confidence=confidence, voice=voice)
+        if self.turn.say[0]:
+            self.asking.say_instead(self.turn)
         return self.last_asked
 
     @property
