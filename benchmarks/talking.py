@@ -38,6 +38,8 @@ class Configuration:
 
 
 KOREAN = Configuration("Korean, Kokoro", "ko")
+ENDED = {"ko": (Ending.CLOSES, Ending.ASKS), "en": (Ending.CLOSES, Ending.ASKS, Ending.OPEN)}
+"""How the words of a recording end that ends where its speaker did; English shows it less."""
 NO_SPECULATION = {"SPECULATIONS_PER_MINUTE": "0"}
 KOREAN_NO_SPECULATION = Configuration("Korean, Kokoro, no speculation", "ko", NO_SPECULATION)
 KOREAN_NO_CAPTIONS = Configuration("Korean, Kokoro, no captions", "ko", {"PARTIALS": "false"})
@@ -57,7 +59,7 @@ def chosen(folder: Path, language: str, count: int) -> list[Path]:
         and 2 < (row.get("seconds") or 0) < 7
         and row.get("transcript")
         and "two-speakers" not in row.get("tags", [])
-        and ending_of(row["transcript"], row["lang"]) in (Ending.CLOSES, Ending.ASKS)
+        and ending_of(row["transcript"], row["lang"]) in ENDED[language]
     ]
     return files[:count]
 

@@ -51,8 +51,10 @@ def spoken_text(
     """
     samples = released_samples - last.first_sample
     pace = CHARACTERS_PER_SECOND[language] / rate
-    if whole and last.first_sample:
-        pace = sum(len(sentence.text) for sentence in whole) / last.first_sample
+    ends = [*(sentence.first_sample for sentence in whole[1:]), last.first_sample][: len(whole)]
+    voiced = sum(end - sentence.first_sample for sentence, end in zip(whole, ends, strict=True) if sentence.text)
+    if voiced:
+        pace = sum(len(sentence.text) for sentence in whole) / voiced
     return _whole_words(last.text, min(1.0, samples * pace / max(1, len(last.text))))
 
 

@@ -40,7 +40,7 @@ class History:
     def was_left_behind(self) -> bool:
         """The person went on in another turn before the last one was answered."""
         last = self._turns[-1] if self._turns else None
-        return isinstance(last, Turn) and last.left_behind
+        return isinstance(last, Turn) and last.left_behind and last.opened.text != ""
 
     @property
     def first_event(self) -> int:
@@ -54,9 +54,8 @@ class History:
         for turn in self._turns:
             if turn is asked:
                 break
-            if not turn.transcript:
-                continue
-            said.append(Utterance(role="user", text=turn.transcript))
+            if turn.transcript:
+                said.append(Utterance(role="user", text=turn.transcript))
             if turn.heard:
                 said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
         return ReplyContext(language=self._language, history=tuple(said), local_time=self._local_time())

@@ -108,7 +108,8 @@ class Orphans:
                     await journal.append(Closed(record=record), number=number)
                     turns.append(record)
             for turn in turns:
-                await self._commit(turn)
+                if turn.outcome != "nothing_heard":
+                    await self._commit(turn)
             await self._database.end_session(session, datetime.now(UTC))
             await journal.append(SessionEnded(reason="orphan"), number=number + 1)
             written = True

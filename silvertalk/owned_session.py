@@ -228,6 +228,7 @@ class OwnedSession:
             recorded = self._ending == "ended" and await self._all_written()
         finally:
             metrics.SESSIONS.dec()
+            self._parts.habits.save(self.user, self._habits)
             self.ending.set()
             self._unpark()
             for task in self._tasks - {asyncio.current_task()}:

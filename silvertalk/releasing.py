@@ -25,7 +25,13 @@ def release(outbox: Outbox, turn: Turn, entry: str, message: ReplyText | ReplyAu
 def complete(outbox: Outbox, turn: Turn, reason: ReplyReason) -> None:
     """No more of the reply will come: what was released is played to its end."""
     turn.ended_attempt = turn.attempt
-    outbox.release(reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=turn.reply_was_sent)
+    reply = turn.reply
+
+    def sent() -> None:
+        if turn.reply == reply:  # else it was taken back while it was sent
+            turn.reply_was_sent()
+
+    outbox.release(reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=sent)
 
 
 def reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:

@@ -91,13 +91,14 @@ class Session(Answering):
     def take_up(self, records: Sequence[TurnRecord], living: Sequence[Turn], last_turn: int, floor: Floor) -> None:
         """Go on with a session of an earlier gateway's: its closed turns, those that live, and who holds the floor."""
         self._number, self._floor = last_turn, floor
-        self._history.add(records)
+        self._history.add(record for record in records if record.outcome != "nothing_heard")
         for turn in living:
             self._history.add([turn])
             self._unsettled[turn.number] = turn
             self.settled.clear()
             if not turn.left_behind:
                 self._turn = turn
+                self._paused_at = turn.spoken_to
             self._life.open(turn, self)
 
     def ask_for(self, turn: Turn) -> None:
@@ -240,6 +241,11 @@ class Session(Answering):
         elif self._floor is Floor.THINKING:
             self._abandon("cancelled")
 
+    @property
+    def patience(self) -> float:
+        """How many times as long the person wishes to be waited for."""
+        return self._habits.profile.patience
+
     def be_patient(self, factor: float) -> None:
         """The person wishes to be waited for so many times as long."""
         self._habits.profile.patience = factor
@@ -249,15 +255,18 @@ class Session(Answering):
         known = self._unsettled.get(turn)
         if known is not None:
             known.play_to(samples)
-            if flushed:
+            if flushed and known.interrupted:  # else its reply was taken back, and another follows
                 known.flushed.set()
 
     def end(self) -> None:
         """The conversation is over: nothing more is said to them, what they said is kept."""
-        if self._contest is not None:
+        if self._contest is not None and self._contest.echo_upto:
+            self._drop(self._contest.candidate)
+            self._end_contest("finished")
+        elif self._contest is not None:
             self._barge_in("ended", merge=False)
         turn = self._turn
-        if self._floor is Floor.SPEAKING:
+        if self._floor in (Floor.SPEAKING, Floor.CONTESTED):
             self._interrupt("ended")
             self._move(Move.CANCELLED)
         elif turn is None:
@@ -275,6 +284,11 @@ class Session(Answering):
         if self._contest is not None and turn is self._contest.candidate:
             self._barge_in()  # nobody can say what it said: a voice is believed
         super().fail(turn, error)
+
+    def tell_problem(self, error: SilverTalkError, turn: int | None = None) -> None:
+        if self._contest is not None and turn == self._contest.candidate.number:
+            return  # of this turn the person knows nothing yet
+        super().tell_problem(error, turn)
 
     def playback_finished(self, turn: Turn) -> None:
         """The reply was played to its end."""
@@ -356,6 +370,8 @@ class Session(Answering):
         else:
             self._interrupt(reason)
             self._leave_echo(contest)
+            if reason != "speech":  # nobody has said that it is more than an echo
+                contest.candidate.overheard = contest.over.reply_text
             self._turn = contest.candidate
         self._move(Move.BARGED_IN)
         self._listen_to(contest)
@@ -363,7 +379,8 @@ class Session(Answering):
     def _merge(self, contest: Contest) -> None:
         """What the voice said belongs to the turn that was being answered."""
         turn, candidate = contest.over, contest.candidate
-        turn.false_ends_ms.append(samples_to_ms(contest.onset_sample - turn.end_sample))
+        if not contest.echo_upto:
+            turn.false_ends_ms.append(samples_to_ms(contest.onset_sample - turn.end_sample))
         self._take_back(turn)
         turn.send_up(SpeechResumed(sample=candidate.opened.first_sample))
         for message in contest.own_speech():
@@ -399,10 +416,10 @@ class Session(Answering):
             self._outbox.tell(SpeechBegan(turn=turn.number, sample=turn.opened.first_sample))
         if contest.paused_at is not None:
             self._move(Move.SPEECH_PAUSED)
-            if contest.ended is not None:
-                self.utterance_ended(contest.ended)
-            else:
-                self._speculate()
+        if contest.ended is not None:
+            self.utterance_ended(contest.ended)
+        else:
+            self._speculate()
 
     def _end_contest(self, because: str = "") -> Contest | None:
         contest, self._contest = self._contest, None

@@ -64,16 +64,23 @@ class _Found:
     records: list[TurnRecord] = field(default_factory=list)
     """Of turns that do not go on; their gateway had not written them."""
     floor: Floor = Floor.OPEN
-    dropped: int = 0
-    """Number of a turn that spoke into a reply, if one did: nobody knew yet what it said."""
+    last_turn: int = 0
+    """Number of the last turn of which the journal had not heard, if there was one."""
     unheard_from: int | None = None
-    """Where that began: the person is heard again from there."""
+    """Where somebody spoke into a reply, and nobody knew yet what they said: they are heard again from there."""
     to_ask: Turn | None = None
     """Its endpoint was told, and its reply never asked for."""
     to_pause: Turn | None = None
     """Its person was speaking."""
     to_tell_ended: Turn | None = None
     """Its reply was asked for, and nobody told the client that the utterance has ended."""
+
+    def was_contested(self, beyond: OpenTurn) -> bool:
+        """Whether the turn `beyond` those that the journal knows is a voice that spoke into the reply: of what it said
+        nobody knew yet, or it was found to belong to the turn it spoke into, which has it."""
+        if beyond.opened.text is not None or not self.living or self.living[-1].left_behind:
+            return False
+        return self.floor is Floor.SPEAKING or (self.floor is Floor.PAUSED and self.living[-1].merges > 0)
 
 
 async def take_over(parts: Parts, user: str, resume: Resume, *, push_to_talk: bool) -> OwnedSession:
@@ -123,7 +130,7 @@ def _beginning(
     else:
         acknowledged = min(resume.received_samples, resume.microphone_sample)
         heard_to = max(recalled.heard_to, acknowledged - UNTOLD_SAMPLES)
-    if found.unheard_from is not None:
+    if found.unheard_from is not None and found.floor is Floor.SPEAKING:
         heard_to = found.unheard_from
     return Beginning(
         session=resume.session,
@@ -145,7 +152,7 @@ async def _restore(
     """Let the turns live again, and have written what the other gateway had not."""
     session = owned.session
     closed = sorted([*recalled.records(), *found.records], key=lambda record: record.turn)
-    last_turn = max([recalled.last_turn, found.dropped, *(turn.number for turn in found.living)])
+    last_turn = max([recalled.last_turn, found.last_turn, *(turn.number for turn in found.living)])
     session.take_up(closed, found.living, last_turn, found.floor)
     if found.to_tell_ended is not None:
         turn = found.to_tell_ended
@@ -162,15 +169,22 @@ async def _restore(
 
 
 async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch: int) -> _Found:
-    """Adopt what was under way; the journal may not have heard yet of the turn after the last it knows."""
+    """Adopt what was under way; the journal may not have heard yet of the turns after the last it knows."""
     turns = parts.bus.turns(resume.session)
     found = _Found()
-    for told in [*recalled.unclosed(), RecalledTurn(recalled.last_turn + 1)]:
+    unclosed, beyond = recalled.unclosed(), recalled.last_turn
+    while True:
+        told = unclosed.pop(0) if unclosed else RecalledTurn(beyond := beyond + 1)
         handle: OpenTurn | None = None
         with suppress(StreamGone):
             handle, sent_up = await turns.adopt(told.number, epoch=epoch)
-        if handle is not None and found.floor is Floor.SPEAKING and handle.opened.text is None:
-            found.dropped, found.unheard_from = told.number, handle.opened.first_sample
+        if handle is None and told.number > recalled.last_turn:
+            return found
+        if handle is not None and told.number > recalled.last_turn:
+            found.last_turn = told.number
+        if handle is not None and told.number > recalled.last_turn and found.was_contested(handle):
+            if _phase(handle, sent_up) != "closed" and found.unheard_from is None:
+                found.unheard_from = handle.opened.first_sample
             await handle.close("taken_over")
             continue
         if handle is not None and _goes_on(told, _phase(handle, sent_up)):
@@ -184,7 +198,6 @@ async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch:
             found.records.append(record)
         if handle is not None:
             await handle.close("finished")
-    return found
 
 
 def _goes_on(told: RecalledTurn, phase: Phase) -> bool:
@@ -254,6 +267,8 @@ def _place(found: _Found, turn: Turn, told: RecalledTurn) -> None:
     assert turn.handle is not None, "adopted"
     if told.released or turn.told_done:
         found.floor = Floor.SPEAKING
+        if turn.speculative:  # it was released, so its utterance had ended: its gateway did not live to say so
+            turn.confirm()
         return
     phase = _phase(turn.handle, turn.sent_up)
     if phase == "asked":

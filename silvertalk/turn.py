@@ -34,6 +34,7 @@ from streaming.messages import (
     ReplyAudio,
     ReplyContext,
     ReplyText,
+    SpeechResumed,
     StartReply,
     TakenBack,
     TurnOpened,
@@ -203,6 +204,8 @@ class Turn:
                     self.speculative, self.say = message.speculative, (message.say, message.say_as)
                 case ConfirmReply():
                     self.speculative = False
+                case SpeechResumed():
+                    self.say = ("", "")
                 case CancelReply():
                     self.ended_attempt = max(self.ended_attempt, message.attempt)
                 case _:
@@ -320,6 +323,8 @@ class Turn:
         """Seconds for which more speech still belongs to this turn; `now` on the loop's clock."""
         if self.first_audio_at is None or self.opened.text is not None:
             return 0.0
+        if self.filled and not self.has_words and not self.reply_complete:
+            return MERGE_SECONDS  # a filler begins no reply
         heard = (self.played_samples - self.reply_from) / self.opened.reply_rate  # of what another gateway sent
         return MERGE_SECONDS - max(now - self.first_audio_at, heard)
 

@@ -36,6 +36,9 @@ PLAYBACK_GRACE_SECONDS = 1.5
 JOURNAL_SECONDS = 5.0
 """How long a closed turn waits for its place in the journal before it goes to the database without."""
 BUS_CLOSE_SECONDS = 2.0
+CONTEST_SECONDS = 5.0
+"""How long a reply that was played to its end waits to know whether a voice goes on with its turn. Then whoever speaks
+has the floor, in a turn of their own: a node that can say nothing of the voice must not hold up the conversation."""
 OPEN_AGAIN_SECONDS = 0.2
 """Between two attempts to offer a turn; the bus has waited for its connection before it says no."""
 UNCLAIMED_SECONDS = 15.0
@@ -187,7 +190,9 @@ class TurnLife:
         """The reply was played to its end; for a little longer the person may go on with the turn it answered."""
         merge_left = turn.merge_left(asyncio.get_running_loop().time())
         if turn.contested:
-            await _moved(turn, None)
+            await _moved(turn, CONTEST_SECONDS)
+            if turn.contested and turn.playback_is_over and not turn.over:
+                conversation.playback_finished(turn)
         elif merge_left > 0:
             await _moved(turn, merge_left)
         else:
@@ -258,8 +263,9 @@ class TurnLife:
         return end - asyncio.get_running_loop().time()
 
     def _waited_too_long(self, turn: Turn) -> bool:
-        """Nothing of the reply that was asked for has come, and nothing that came is still being played."""
-        if not turn.awaits_reply:
+        """Nothing of the reply that was asked for has come, and nothing that came is still being played. Nobody waits
+        for one that is made in a pause, however long the person may be away in it."""
+        if not turn.awaits_reply or turn.speculative:
             return False
         limit = ANSWER_SECONDS if turn.claimed_by else UNCLAIMED_SECONDS
         since = turn.progress_at

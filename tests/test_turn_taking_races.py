@@ -1,0 +1,159 @@
+"""Moments at which two things happen to a turn at once, each of which went wrong when nobody had thought of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpu_node.engines import Samples, Word
+from gpu_node.engines.scripted import WORDS, ScriptedLlm, ScriptedStt, ScriptedTts
+from silvertalk.login import log_in_as_guest
+from streaming.messages import Language
+from streaming.protocol import (
+    Duck,
+    FloorMoved,
+    Problem,
+    ReplyEnded,
+    Speculation,
+    SpokenAudio,
+    SpokenText,
+    TurnEnded,
+)
+from tests import product
+from tests.caller import Caller, calling
+from tests.streaming.voice import vowels
+from tests.valkey import Valkey
+
+REPLY = "그러셨군요, 참 좋은 날이었겠어요. 그때는 누구와 함께 계셨어요?"
+
+
+def spoken(words: Sequence[str], audio: Samples) -> list[Word]:
+    heard = int(len(audio) / 16_000 * 2.5)
+    return [Word(word, place * 0.4, (place + 1) * 0.4, 0.9) for place, word in enumerate(words[:heard])]
+
+
+class Ear:
+    """Hears an ordinary utterance first; afterwards what it is told to, or breaks."""
+
+    def __init__(self) -> None:
+        self.words: Sequence[str] | None = WORDS["ko"]
+
+    def __call__(self, audio: Samples, language: Language) -> Sequence[Word]:
+        if self.words is None:
+            raise RuntimeError("the model broke")
+        return spoken(self.words, audio)
+
+    def engine(self) -> ScriptedStt:
+        return ScriptedStt(pass_ms=20, text_of_audio=self)
+
+
+def engines(**changes: Any) -> dict[str, Any]:
+    """A node whose replies last about ten seconds."""
+    llm = ScriptedLlm([REPLY], first_token_ms=10, tokens_per_second=400)
+    return {"llm": llm, "tts": ScriptedTts(rtf=0.02, ms_per_character=400)} | changes
+
+
+async def answered(caller: Caller) -> None:
+    """The person has said something, and the reply has been spoken for longer than they may go on with their turn."""
+    await caller.say(vowels(1500))
+    await caller.wait_for(SpokenAudio, turn=1)
+    await asyncio.sleep(2.5)
+
+
+async def test_the_button_in_the_midst_of_speech_over_a_reply_ends_the_utterance(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with product.node(valkey.url, **engines()), calling(served.url) as caller:
+            await answered(caller)
+            speaking = asyncio.create_task(caller.say(vowels(2200, seed=7)))
+            await caller.wait_for(Duck)
+            await caller.client.commit()
+            await caller.wait_for(TurnEnded, turn=2, reason="commit")
+            await speaking
+            await caller.wait_for(SpokenAudio, turn=2)
+
+
+async def test_a_voice_that_no_node_can_write_down_does_not_hold_up_the_conversation(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    ear = Ear()
+    short = ScriptedLlm(["네, 그러셨군요."], first_token_ms=10, tokens_per_second=400)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with product.node(valkey.url, stt=ear.engine(), llm=short), calling(served.url) as caller:
+            await caller.say(vowels(1500))
+            await caller.wait_for(SpokenAudio, turn=1)
+            ear.words = None
+            await caller.say(vowels(900, seed=7))
+            await caller.wait_for(FloorMoved, state="contested")
+            await caller.wait_for(Duck, because="finished")
+            await caller.until(lambda: caller.all(FloorMoved)[-1].state == "open")
+
+
+async def test_nobody_hears_of_trouble_with_a_turn_they_do_not_know(valkey: Valkey, tmp_path: Path) -> None:
+    """The only slot is taken by the reply that is spoken into: the voice waits, and no problem is told."""
+    async with product.gateway(product.settings(valkey.url, tmp_path, turn_claim_ms=500)) as served:
+        async with product.node(valkey.url, slots=1, **engines()), calling(served.url) as caller:
+            await answered(caller)
+            await caller.say(vowels(700, seed=7))
+            await caller.wait_for(Duck)
+            await asyncio.sleep(1.5)
+            assert not caller.all(Problem)
+
+
+async def test_who_falls_silent_and_is_cut_off_from_the_radio_is_waited_for(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply was begun in their pause; nobody counts the time in which nothing is heard."""
+    monkeypatch.setattr("silvertalk.turn_life.ANSWER_SECONDS", 0.5)
+    async with product.gateway(product.settings(valkey.url, tmp_path, endpoint_wait_ms=1500)) as served:
+        async with product.node(valkey.url), calling(served.url, microphone=False) as caller:
+            said = vowels(1500).ljust(640 * 120, b"\0")
+            for at in range(0, len(said), 640):
+                await caller.client.send_audio(said[at : at + 640])
+                await asyncio.sleep(0.02)
+                if caller.find(Speculation, state="started"):
+                    break
+            await caller.wait_for(Speculation, state="started")
+            await asyncio.sleep(2)
+            assert not caller.all(ReplyEnded) and not caller.all(Problem)
+
+
+@pytest.mark.parametrize("how", ["cancel", "bye"])
+async def test_an_echo_that_is_cut_short_is_nobodys_turn(valkey: Valkey, tmp_path: Path, how: str) -> None:
+    ear = Ear()
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with product.node(valkey.url, **engines(stt=ear.engine())), calling(served.url) as caller:
+            await answered(caller)
+            ear.words = REPLY.split()
+            speaking = asyncio.create_task(caller.say(vowels(2200, seed=7)))
+            await caller.wait_for(Duck, because="echo")
+            if how == "cancel":
+                await caller.client.cancel()
+                await caller.wait_for(ReplyEnded, reason="nothing_heard")
+            else:
+                [owned] = served.parts.gateway.sessions
+                await caller.client.bye()
+                await owned.over.wait()
+            speaking.cancel()
+            assert await served.parts.committer.drain(10) == 0
+            rows = await served.parts.database.turns(caller.client.ready.session)
+    assert {event.turn for event in caller.all(SpokenText)} == {1}
+    assert [row.number for row in rows] == [1]
+
+
+async def test_patience_is_kept_though_nothing_else_is_said(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        guest = await log_in_as_guest(served.url)
+        async with calling(served.url, guest=guest, microphone=False) as caller:
+            await caller.client.wait_for_me(2.0)
+            [owned] = served.parts.gateway.sessions
+            await caller.client.bye()
+            await owned.over.wait()
+        async with calling(served.url, guest=guest, microphone=False) as caller:
+            [owned] = served.parts.gateway.sessions
+            assert owned.session.patience == 2.0
