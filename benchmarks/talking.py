@@ -4,7 +4,8 @@
 
 FOLDER holds `manifest.jsonl` and WAVs in `ko/` and `en/`. Configurations: Korean as it comes (Whisper, the reflective
 listener, Kokoro), the same without captions, and English with Piper (if installed) and a scripted LLM of 150 ms to the
-first token and 40 tokens a second; Korean and English also without replies begun in a pause.
+first token and 40 tokens a second, and engines that only take the time a GPU's would (a pass of 100 ms, speech in a
+tenth of the time it lasts); all but the second also without replies begun in a pause.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ KOREAN_NO_CAPTIONS = Configuration("Korean, Kokoro, no captions", "ko", {"PARTIA
 PIPER = {"TTS_ENGINE": "ko=kokoro,en=piper", "LLM_ENGINES": STUB_LLM}
 ENGLISH = Configuration("English, Piper, stub LLM", "en", PIPER)
 ENGLISH_NO_SPECULATION = Configuration("English, Piper, stub LLM, no speculation", "en", PIPER | NO_SPECULATION)
+FAST = {"STT_ENGINE": "scripted:pass_ms=100", "LLM_ENGINES": STUB_LLM, "TTS_ENGINE": "scripted:rtf=0.1"}
+FAST_NODE = Configuration("scripted, as fast as a GPU", "ko", FAST)
+FAST_NODE_NO_SPECULATION = Configuration("scripted, no speculation", "ko", FAST | NO_SPECULATION)
 
 
 def chosen(folder: Path, language: str, count: int) -> list[Path]:
@@ -123,6 +127,7 @@ def main() -> None:
     plan = [(KOREAN, options.clients), (KOREAN_NO_SPECULATION, [1]), (KOREAN_NO_CAPTIONS, [1])]
     if importlib.util.find_spec("piper") is not None:
         plan += [(ENGLISH, options.clients), (ENGLISH_NO_SPECULATION, [1])]
+    plan += [(FAST_NODE, [1]), (FAST_NODE_NO_SPECULATION, [1])]
     results = []
     for configuration, counts in plan:
         with product(options.port, configuration.environment) as running:
