@@ -19,6 +19,7 @@ from silvertalk.overlap import Verdict, judge
 from silvertalk.releasing import complete, release, reply_ended
 from silvertalk.turn import HELD_BOUND, Turn
 from silvertalk.turns_in_hand import SessionParts, TurnsInHand
+from streaming.audio import MICROPHONE_RATE
 from streaming.floor import Floor, Move
 from streaming.messages import (
     APOLOGY,
@@ -34,6 +35,8 @@ from streaming.messages import (
 )
 from streaming.protocol import Distress
 
+ANSWER_SAMPLES = 15 * MICROPHONE_RATE
+"""Who speaks within this after a reply probably answers it; later it may as well be a television."""
 VOICE_CERTAINTY, VOICE_MS = 0.9, 1200.0
 """A voice as sure and as long as this has said something, also where nobody understood it."""
 
@@ -151,7 +154,10 @@ class Answering(TurnsInHand):
 
     def _is_surely_voice(self) -> bool:
         """Somebody spoke, in answer to what was said just before: worth asking about where nobody understood it."""
-        return bool(self._just_said[0]) and self._ears.certainty >= VOICE_CERTAINTY and self._ears.voiced_ms >= VOICE_MS
+        said, heard_then = self._just_said
+        if not said or self._heard_sample - heard_then > ANSWER_SAMPLES:
+            return False
+        return self._ears.certainty >= VOICE_CERTAINTY and self._ears.voiced_ms >= VOICE_MS
 
     def _is_echo(self, turn: Turn, text: str) -> bool:
         if not turn.overheard or not text:

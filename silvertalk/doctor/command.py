@@ -112,6 +112,7 @@ async def _node(plan: Plan, environment: Mapping[str, str]) -> list[Finding]:
     """The models of a node, who writes its replies, and its GPU where it wants one."""
     root = Path(plan.models_root) if plan.models_root else None
     findings = [models.check_model(model, root, offline=plan.offline) for model in plan.models]
+    findings.append(models.check_end_of_turn(plan.end_of_turn))
     findings.append(models.check_gemini(environment.get("GEMINI_API_KEY")))
     if "xtts" in plan.voices:
         findings.append(gpu.check_licence(plan.licence_accepted))

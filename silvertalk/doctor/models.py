@@ -66,6 +66,21 @@ def _listed(needs: Sequence[str]) -> str:
     return ", ".join(need.replace("|", " or ") for need in needs) or "its files"
 
 
+def check_end_of_turn(listener: str) -> Finding:
+    """What hears whether somebody has finished, as the node's plan names it?"""
+    if listener not in ("absent", "off"):
+        return Finding("end of turn", True, f"{listener} hears whether somebody has finished.")
+    said = "Nothing hears whether somebody has finished: the words and the person's pauses alone decide"
+    if listener == "off":
+        return Finding("end of turn", None, f"{said}, as END_OF_TURN says.")
+    return Finding(
+        "end of turn",
+        None,
+        f"{said}, since the model is not where the package had it.",
+        "Install the package anew, or put the model into MODELS_ROOT/smart-turn.",
+    )
+
+
 def check_valkey() -> Finding:
     """Is there a Valkey server to start, built for this machine?"""
     try:

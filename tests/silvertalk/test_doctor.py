@@ -25,7 +25,7 @@ from silvertalk.doctor.machine import (
     free_bytes,
     memory_bytes,
 )
-from silvertalk.doctor.models import DETECTOR, check_gemini, check_model, check_valkey
+from silvertalk.doctor.models import DETECTOR, check_end_of_turn, check_gemini, check_model, check_valkey
 from silvertalk.doctor.node import ask
 from silvertalk.doctor.python import (
     check_environment,
@@ -153,6 +153,14 @@ def test_a_folder_of_ones_own_is_taken_when_it_is_whole(tmp_path: Path) -> None:
     assert torn.ok is False and "model.bin|model.pth" in torn.sentence and "model.bin or model.pth" in torn.mend
     (folder / "model.pth").touch()
     assert check_model(model, tmp_path, offline=True).ok is True
+
+
+async def test_what_hears_the_end_of_a_turn_is_said() -> None:
+    here, off = await the_plan(), await the_plan(END_OF_TURN="off")
+    assert check_end_of_turn(here.end_of_turn).ok and "smart-turn" in check_end_of_turn(here.end_of_turn).sentence
+    assert check_end_of_turn(off.end_of_turn).ok is None
+    missing = check_end_of_turn("absent")
+    assert missing.ok is None and "MODELS_ROOT/smart-turn" in missing.mend
 
 
 def test_the_valkey_server_is_found_in_its_wheel() -> None:
