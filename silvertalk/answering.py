@@ -14,6 +14,7 @@ import msgspec
 
 from silvertalk import distress, metrics
 from silvertalk.captioning import tell_final
+from silvertalk.contest import is_sure_echo
 from silvertalk.errors import TurnLost
 from silvertalk.overlap import Verdict, judge
 from silvertalk.releasing import complete, release, reply_ended
@@ -160,8 +161,8 @@ class Answering(TurnsInHand):
         return self._ears.certainty >= VOICE_CERTAINTY and self._ears.voiced_ms >= VOICE_MS
 
     def _is_echo(self, turn: Turn, text: str) -> bool:
-        if not turn.overheard or not text:
-            return False
+        if not turn.overheard or not is_sure_echo(text, self.language):
+            return False  # an answer of a word or two must not be lost for sounding like a word of the question
         verdict = judge(text, settled=True, played=turn.overheard, question_open=True, language=self.language)
         return verdict is Verdict.ECHO
 

@@ -21,11 +21,16 @@ BELIEVED_AT_LAST_SAMPLES = 8 * MICROPHONE_RATE
 """So is one of which the node that has it says nothing. A node that works says something after a second, but after
 several where one engine on a small machine speaks long clauses: believing sooner would let its echo interrupt it."""
 SURE_ECHO_LETTERS: dict[Language, int] = {"ko": 8, "en": 16}
-"""Fewer syllables or letters, of somebody who still speaks, fit somewhere into what was said by chance."""
+"""Fewer syllables or letters fit somewhere into what was said by chance."""
 ECHO_TAIL_SAMPLES = int(0.4 * MICROPHONE_RATE)
 """A word that was still being heard when an echo was recognised may be the first of the person's own."""
 AROUND_SECONDS = 3.0
 """An echo comes late: what was said so long before the voice began may be what it says."""
+
+
+def is_sure_echo(text: str, language: Language) -> bool:
+    """Whether words that were judged an echo are enough to be believed to be one."""
+    return sum(map(str.isalnum, text)) >= SURE_ECHO_LETTERS[language]
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Contest:
     """The voice's utterance is over, and it is still not known what it said."""
     text: str = ""
     """What it said, as far as a node knows."""
+    may_merge: bool = False
+    """The voice began so soon after the reply did that its words, if it has any, go on with what the reply answers."""
     echo_upto: int = 0
     """Up to there all of it was an echo; 0 where it never was."""
     heard_words: bool = False
@@ -96,7 +103,7 @@ class Contest:
             language=language,
         )
         if verdict is Verdict.ECHO and not self.is_settled(upto_sample):
-            if sum(map(str.isalnum, text)) < SURE_ECHO_LETTERS[language]:
+            if not is_sure_echo(text, language):
                 return Verdict.UNDECIDED
             self.echo_upto = upto_sample
         return verdict

@@ -340,7 +340,8 @@ class Session(Answering):
         candidate = self._open_turn(start_sample, text=None)
         now = self._clock()
         contest = self._contest = Contest(candidate, over, onset_sample, since_sample=over.playing_at(now))
-        over.contested = over.merge_left(now) > 0
+        contest.may_merge = over.merge_left(now) > 0
+        over.contested = True
         self._move(Move.SPEECH_STARTED)
         self._tell_duck(contest, ducked=True)
 
@@ -363,7 +364,7 @@ class Session(Answering):
         """The voice speaks to 복실이, which falls silent; or goes on with what had not been finished."""
         contest = self._contest
         assert contest is not None, "nobody speaks into the reply"
-        merge = merge and contest.over.contested
+        merge = merge and contest.may_merge
         self._end_contest("speech")
         if merge:
             self._merge(contest)
@@ -389,9 +390,7 @@ class Session(Answering):
 
     def _let_echo(self, contest: Contest) -> None:
         """All of it was 복실이 itself so far: that need not make it soft. Who speaks into it is still listened to."""
-        over = contest.over
-        over.contested = over.merge_left(self._clock()) > 0
-        over.moved.set()
+        contest.may_merge = contest.over.merge_left(self._clock()) > 0
         if contest.ducked:
             contest.ducked = False
             self._tell_duck(contest, ducked=False, because=Verdict.ECHO.value)

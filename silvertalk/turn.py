@@ -119,7 +119,8 @@ class Turn:
     overheard: str = ""
     """What 복실이 was just saying when this began: it may be no more than its echo."""
     contested: bool = False
-    """Somebody speaks who may be going on with this turn: it does not close before that is known."""
+    """Somebody speaks into the reply: the turn does not close before it is known who, and whether they go on with
+    it."""
     merges: int = 0
     inner_pauses_ms: list[float] = field(default_factory=list)
     """How long the person paused and went on; bounded by the longest utterance."""

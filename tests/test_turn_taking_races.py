@@ -21,6 +21,7 @@ from streaming.protocol import (
     Speculation,
     SpokenAudio,
     SpokenText,
+    TurnCommitted,
     TurnEnded,
 )
 from tests import product
@@ -29,6 +30,7 @@ from tests.streaming.voice import vowels
 from tests.valkey import Valkey
 
 REPLY = "그러셨군요, 참 좋은 날이었겠어요. 그때는 누구와 함께 계셨어요?"
+SECOND_REPLY = "말씀만 들어도 마음이 따뜻해져요. 그 시절에는 어떤 노래를 들으셨어요?"
 
 
 def spoken(words: Sequence[str], audio: Samples) -> list[Word]:
@@ -144,6 +146,19 @@ async def test_an_echo_that_is_cut_short_is_nobodys_turn(valkey: Valkey, tmp_pat
             rows = await served.parts.database.turns(caller.client.ready.session)
     assert {event.turn for event in caller.all(SpokenText)} == {1}
     assert [row.number for row in rows] == [1]
+
+
+async def test_a_few_words_right_after_a_reply_are_an_answer_and_no_echo(valkey: Valkey, tmp_path: Path) -> None:
+    """They sound a little like some of the reply, as every few words do like some."""
+    ear, llm = Ear(), ScriptedLlm([SECOND_REPLY], first_token_ms=10, tokens_per_second=400)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with product.node(valkey.url, stt=ear.engine(), llm=llm), calling(served.url) as caller:
+            await caller.say(vowels(1500))
+            await caller.wait_for(TurnCommitted, turn=1)
+            ear.words = ["어제는", "오랜만에"]
+            await caller.say(vowels(900, seed=2))
+            committed = await caller.wait_for(TurnCommitted, turn=2)
+    assert committed.outcome == "answered"
 
 
 async def test_patience_is_kept_though_nothing_else_is_said(valkey: Valkey, tmp_path: Path) -> None:
