@@ -27,7 +27,10 @@ from silvertalk.committer import Committer
 from silvertalk.database import Database
 from silvertalk.gateway import Gateway
 from silvertalk.habits import HabitKeeper
+from silvertalk.jobs import Jobs
 from silvertalk.listening import VadService
+from silvertalk.media.store import open_media
+from silvertalk.notices import Notices
 from silvertalk.orphans import Orphans
 from silvertalk.page import Page
 from silvertalk.settings import Settings
@@ -80,7 +83,18 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
         bus.on_revoked = gateway.on_revoked
         await stack.enter_async_context(Orphans(bus, database, settings))
         stack.push_async_callback(gateway.close)
-        services = Services.of(settings, store=bus, database=database, door=gateway.check_door)
+        media = await stack.enter_async_context(open_media(settings))
+        jobs = Jobs(database)
+        notices = Notices(bus, database)
+        services = Services.of(
+            settings,
+            bus=bus,
+            database=database,
+            media=media,
+            jobs=jobs,
+            notices=notices,
+            door=gateway.check_door,
+        )
         app = _application(settings, bus, database, gateway, services)
         yield Parts(settings, bus, database, committer, gateway, app)
 

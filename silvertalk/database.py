@@ -16,6 +16,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,10 +30,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from silvertalk.backoff import Backoff
-from silvertalk.errors import DatabaseAway, DatabaseRefused
+from silvertalk.columns import ID_CHARACTERS, clean
+from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused
 from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
-from silvertalk.models import DISTRESS_CHARACTERS, ID_CHARACTERS, Habit, Session, Turn, clean
+from silvertalk.models import DISTRESS_CHARACTERS, Erasure, Habit, Session, Turn
 from streaming.logs import logger
 from streaming.messages import TurnRecord, Witness
 
@@ -46,6 +48,7 @@ MAX_INTEGER = 2**31 - 1
 _sessions: Table = Session.__table__  # type: ignore[assignment]
 _turns: Table = Turn.__table__  # type: ignore[assignment]
 _habits: Table = Habit.__table__  # type: ignore[assignment]
+_erasures: Table = Erasure.__table__  # type: ignore[assignment]
 
 
 LESS_SURE: dict[Witness, tuple[Witness, ...]] = {
@@ -66,7 +69,7 @@ class Database:
         self._url = url
         self._timeout = timeout_seconds
         self._engine = _engine(url, timeout_seconds, pool_size)
-        self._insert: Callable[..., Any] = sqlite.insert if self._engine.name == "sqlite" else postgresql.insert
+        self.insert: Callable[..., Any] = sqlite.insert if self._engine.name == "sqlite" else postgresql.insert
         self._ready = asyncio.Event()
         self._lost = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -145,20 +148,22 @@ class Database:
         DatabaseRefused for a record that no try will bring in (a session of another user, an id too long).
         """
         row = turn_row(record)
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
+            await refuse_erased(connection, record.user)
             await connection.execute(
-                self._insert(_sessions)
+                self.insert(_sessions)
                 .values(
                     id=row["session_id"],
                     user_id=row["user_id"],
                     language=row["language"],
                     started_at=row["started_at"],
+                    opened_at=row["started_at"],
                     turn_count=0,
                 )
                 .on_conflict_do_nothing(index_elements=["id"])
             )
             written = await connection.execute(
-                self._insert(_turns).values(row).on_conflict_do_nothing(index_elements=["session_id", "number"])
+                self.insert(_turns).values(row).on_conflict_do_nothing(index_elements=["session_id", "number"])
             )
             new = written.rowcount == 1
             if not new and LESS_SURE[record.witness]:
@@ -187,7 +192,7 @@ class Database:
 
     async def end_session(self, session: str, ended_at: datetime) -> bool:
         """Note the session's end, the first time only. False when it has no turn (and so no row), or had ended."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             ended = await connection.execute(
                 update(_sessions)
                 .where(_sessions.c.id == session, _sessions.c.ended_at.is_(None))
@@ -196,13 +201,13 @@ class Database:
         return ended.rowcount == 1
 
     async def session(self, session: str) -> Session | None:
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             row = (await connection.execute(select(_sessions).where(_sessions.c.id == session))).one_or_none()
         return None if row is None else Session(**row._mapping)
 
     async def turns(self, session: str) -> list[Turn]:
         """A session's turns, in the order they were spoken."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             rows = await connection.execute(
                 select(_turns).where(_turns.c.session_id == session).order_by(_turns.c.number)
             )
@@ -211,12 +216,12 @@ class Database:
     async def recent_turns(self, user: str, limit: int) -> list[Turn]:
         """The newest `limit` turns of a person, over all sessions, oldest first."""
         newest = select(_turns).where(_turns.c.user_id == user).order_by(_turns.c.closed_at.desc(), _turns.c.id.desc())
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             rows = (await connection.execute(newest.limit(limit))).all()
         return [Turn(**row._mapping) for row in reversed(rows)]
 
     async def habits(self, user: str) -> Habit | None:
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             row = (await connection.execute(select(_habits).where(_habits.c.user_id == user))).one_or_none()
         return None if row is None else Habit(**row._mapping)
 
@@ -230,9 +235,10 @@ class Database:
         fresh = {"user_id": user, "pauses": {}, "speech_rate": 1.0, "loudness": 1.0, "updated_at": now}
         # It writes before it reads: PostgreSQL then holds the row, and SQLite its one lock for writing, which it would
         # refuse to a transaction that had begun with reading.
-        own = self._insert(_habits).values(fresh)
+        own = self.insert(_habits).values(fresh)
         own = own.on_conflict_do_update(index_elements=["user_id"], set_={"updated_at": now}).returning(_habits)
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
+            await refuse_erased(connection, user)
             row = (await connection.execute(own)).one()
             changed = change(Habit(**row._mapping))
             await connection.execute(update(_habits).where(_habits.c.user_id == user).values(**changed))
@@ -240,16 +246,16 @@ class Database:
 
     async def forget_habits(self, user: str) -> bool:
         """False when there was nothing to forget."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             gone = await connection.execute(delete(_habits).where(_habits.c.user_id == user))
         return gone.rowcount == 1
 
     async def count_turns(self) -> int:
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             return int((await connection.execute(select(func.count()).select_from(_turns))).scalar_one())
 
     @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction within the time-out, its errors sorted."""
         if not self.ready:
             raise DatabaseAway
@@ -263,6 +269,18 @@ class Database:
             self._lost.set()
             DATABASE_UP.set(0)
             raise DatabaseAway(type(error).__name__) from error
+
+
+def user_hash(user: str) -> str:
+    """What stands for a deleted person in `erasures`."""
+    return sha256(f"silvertalk erased {user}".encode()).hexdigest()
+
+
+async def refuse_erased(connection: AsyncConnection, user: str) -> None:
+    """Nothing is written for somebody who is deleted, however late it comes. Raises AccountErased."""
+    erased = select(_erasures.c.receipt).where(_erasures.c.user_hash == user_hash(user))
+    if (await connection.execute(erased)).one_or_none() is not None:
+        raise AccountErased
 
 
 def turn_row(record: TurnRecord) -> dict[str, Any]:

@@ -13,6 +13,7 @@ SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `
 ├── RequestError             what is asked cannot be understood
 │   ├── RequestInvalid       a field is wrong
 │   ├── RequestTooLarge      the body is over the limit
+│   ├── MediaTooLarge        a picture or recording is over its limit
 │   ├── TooSlow              the body took too long to come
 │   └── NotFound             nothing there
 ├── Refused                  understood, but not now
@@ -25,8 +26,10 @@ SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `
 ├── PartAway                 a part of the service is out of reach
 │   ├── DatabaseAway         it will be tried again
 │   ├── BusAway              Redis cannot be reached
+│   ├── MediaAway            the media store cannot be reached
 │   └── NoNode               nobody claimed the turn in time
 ├── DatabaseRefused          the database will never take this row; trying again is useless
+│   └── AccountErased        it is a deleted person's
 ├── TurnLost                 a turn could not be answered, whoever tried
 └── Internal                 our own mistake
 
@@ -151,6 +154,14 @@ class RequestTooLarge(RequestError):
     message_en = "The body of the request is too large."
 
 
+class MediaTooLarge(RequestError):
+    code = "media_too_large"
+    http_status = 413
+    close_code = 4413
+    message_ko = "사진이 너무 커요. 조금 작은 사진으로 해 주세요."
+    message_en = "The picture or recording is too large."
+
+
 class TooSlow(RequestError):
     code = "request_too_slow"
     http_status = 408
@@ -249,6 +260,12 @@ class BusAway(PartAway):
     message_en = "Redis cannot be reached."
 
 
+class MediaAway(PartAway):
+    code = "media_away"
+    message_ko = "지금은 사진을 불러올 수 없어요. 조금 뒤에 다시 해 주세요."
+    message_en = "The media store cannot be reached."
+
+
 class NoNode(PartAway):
     code = "no_node"
     message_ko = "복실이가 아직 준비 중이에요. 조금만 기다려 주세요."
@@ -258,6 +275,14 @@ class NoNode(PartAway):
 class DatabaseRefused(SilverTalkError):
     code = "database_refused"
     message_en = "The database refuses this row."
+
+
+class AccountErased(DatabaseRefused):
+    code = "account_erased"
+    http_status = 401
+    close_code = 4401
+    message_ko = "탈퇴하신 계정이에요. 다시 가입하실 수 있어요."
+    message_en = "This account was deleted."
 
 
 class TurnLost(SilverTalkError):

@@ -137,6 +137,7 @@ class Gateway:
         if self._draining:
             raise Draining
         owned, resume, resync = await self._session_for(identity.user, hello)
+        owned.login = identity.login
         reason = await Connection(socket, owned, hello).serve(resume, resync)
         if reason is not None:
             await _refuse(socket, reason)
@@ -271,10 +272,11 @@ class Gateway:
         if (owned := self._sessions.get(session)) is not None:
             owned.fenced()
 
-    def on_revoked(self, user: str) -> None:
-        """This person's tokens are worth nothing any more."""
+    def on_revoked(self, user: str, login: str) -> None:
+        """This person's tokens are worth nothing any more; of one `login` alone, where it is named."""
         for owned in self._of(user):
-            owned.end(TokenRefused())
+            if login in ("", owned.login):
+                owned.end(TokenRefused())
 
     async def drain(self) -> None:
         """No new sessions; tell everybody to come back elsewhere, and let each go once its turn in hand is over.

@@ -99,6 +99,8 @@ class OwnedSession:
         self.id = beginning.session
         self.user = beginning.user
         self.language: Language = beginning.language
+        self.login = ""
+        """The login whose ticket last opened it; empty where nobody has come yet."""
         self.away_since = asyncio.get_running_loop().time()
         """When the last client left; on the loop's clock."""
         self.reason: SilverTalkError | None = None

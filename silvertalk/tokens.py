@@ -38,12 +38,12 @@ MAX_LIFE_SECONDS = MAX_TOKEN_MINUTES * 60
 MAX_TOKEN_CHARACTERS = 1024
 """Ours have about 400."""
 HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=").decode()
-CLAIMS = frozenset({"iss", "aud", "sub", "kind", "jti", "iat", "nbf", "exp"})
+CLAIMS = frozenset({"iss", "aud", "sub", "kind", "login", "jti", "iat", "nbf", "exp"})
 
 Kind = Literal["guest", "account"]
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_TOKEN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_HEX_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _OPTIONS = {
     **{f"require_{claim}": True for claim in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")},
     "leeway": LEEWAY_SECONDS,
@@ -57,6 +57,8 @@ class Identity:
     user: str
     """UUID in its canonical spelling."""
     kind: Kind
+    login: str
+    """The login it was given for, 32 hex characters: what a logout revokes."""
     token_id: str
     expires_at: int
     """Unix seconds at which the token's life ends."""
@@ -78,17 +80,21 @@ class AccessTokens:
         self._key = jwk.construct(derived_key(secret, "access tokens"), "HS256")
         self._seconds = min(minutes, MAX_TOKEN_MINUTES) * 60
 
-    def issue(self, user: str, kind: Kind) -> IssuedToken:
-        """A token for `user`, a canonical UUID (ValueError otherwise)."""
-        if not is_user_id(user):
-            raise ValueError("a user id is a UUID in its canonical spelling")
+    def issue(self, user: str, kind: Kind, *, login: str = "") -> IssuedToken:
+        """A token for `user`, a canonical UUID (ValueError otherwise); a guest has a new `login` each time."""
+        login = login or uuid.uuid4().hex
+        if not is_user_id(user) or not _HEX_ID.fullmatch(login):
+            raise ValueError("a user id is a UUID in its canonical spelling, a login 32 hex characters")
         now = int(time.time())
-        identity = Identity(user=user, kind=kind, token_id=uuid.uuid4().hex, expires_at=now + self._seconds)
+        identity = Identity(
+            user=user, kind=kind, login=login, token_id=uuid.uuid4().hex, expires_at=now + self._seconds
+        )
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": user,
             "kind": kind,
+            "login": login,
             "jti": identity.token_id,
             "iat": now,
             "nbf": now,
@@ -166,7 +172,7 @@ def _claims_of(payload: bytes) -> dict[str, Any]:
 
 def _identity_of(claims: dict[str, Any]) -> Identity:
     """Second gate, second half. What it returns may be believed once jose has checked the signature."""
-    for name in ("iss", "aud", "sub", "kind", "jti"):
+    for name in ("iss", "aud", "sub", "kind", "login", "jti"):
         if type(claims[name]) is not str:
             _refuse(f"{name} is not text")
     for name in ("iat", "nbf", "exp"):
@@ -176,10 +182,16 @@ def _identity_of(claims: dict[str, Any]) -> Identity:
         _refuse("not for us")
     if claims["kind"] not in ("guest", "account"):
         _refuse("not a kind of user")
-    if not is_user_id(claims["sub"]) or not _TOKEN_ID.fullmatch(claims["jti"]):
+    if not is_user_id(claims["sub"]) or not all(_HEX_ID.fullmatch(claims[name]) for name in ("login", "jti")):
         _refuse("not an id")
     if claims["nbf"] != claims["iat"] or claims["iat"] > time.time() + LEEWAY_SECONDS:
         _refuse("issued in the future")
     if not 0 < claims["exp"] - claims["iat"] <= MAX_LIFE_SECONDS:
         _refuse("an impossible life")
-    return Identity(user=claims["sub"], kind=claims["kind"], token_id=claims["jti"], expires_at=claims["exp"])
+    return Identity(
+        user=claims["sub"],
+        kind=claims["kind"],
+        login=claims["login"],
+        token_id=claims["jti"],
+        expires_at=claims["exp"],
+    )

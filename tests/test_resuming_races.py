@@ -81,7 +81,7 @@ async def test_who_went_on_after_an_endpoint_is_not_taken_at_the_first_half(valk
             answer = await resumed(served.url, guest, session=session, epoch=journal.epoch, last_event=4)
             async with asyncio.timeout(20):
                 while not (rows := await served.parts.database.turns(session)):  # noqa: ASYNC110
-                    served.parts.gateway.on_revoked(owned.user)
+                    served.parts.gateway.on_revoked(owned.user, "")
                     await asyncio.sleep(0.05)
     assert answer == ("", True)
     assert [row.transcript for row in rows] != [half] and rows[0].transcript

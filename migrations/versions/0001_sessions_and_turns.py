@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from silvertalk.models import CleanText, Moment
+from silvertalk.columns import CleanText, Moment
 
 revision = "0001"
 down_revision = None

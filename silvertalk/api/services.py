@@ -12,11 +12,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from silvertalk.auth import check_origin, identify
 from silvertalk.database import Database
 from silvertalk.guests import GuestIds
+from silvertalk.jobs import Jobs
 from silvertalk.keys import signing_secret
 from silvertalk.limits import AddressLimit
+from silvertalk.media.store import MediaStore
+from silvertalk.notices import Notices
+from silvertalk.revocations import Revocations
 from silvertalk.settings import Settings
-from silvertalk.tickets import OneTimeStore
 from silvertalk.tokens import AccessTokens, Identity
+from streaming.bus import Bus
 
 
 def open_door() -> None:
@@ -31,8 +35,12 @@ class Services:
     tokens: AccessTokens
     guests: GuestIds
     guest_limit: AddressLimit
-    store: OneTimeStore
+    bus: Bus
     database: Database
+    media: MediaStore
+    jobs: Jobs
+    notices: Notices
+    revocations: Revocations
     origins: frozenset[str]
     """Web origins that may ask."""
     door: Callable[[], None]
@@ -43,8 +51,11 @@ class Services:
         cls,
         settings: Settings,
         *,
-        store: OneTimeStore,
+        bus: Bus,
         database: Database,
+        media: MediaStore,
+        jobs: Jobs,
+        notices: Notices,
         origins: frozenset[str] | None = None,
         door: Callable[[], None] = open_door,
     ) -> Self:
@@ -55,8 +66,12 @@ class Services:
             tokens=AccessTokens(secret, minutes=settings.access_token_minutes),
             guests=GuestIds(secret),
             guest_limit=AddressLimit(settings.guests_per_minute),
-            store=store,
+            bus=bus,
             database=database,
+            media=media,
+            jobs=jobs,
+            notices=notices,
+            revocations=Revocations(bus, database),
             origins=settings.origins() if origins is None else origins,
             door=door,
         )

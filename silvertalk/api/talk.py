@@ -47,7 +47,7 @@ async def new_ticket(services: ServicesOf, identity: Asking) -> TicketAnswer:
     services.door()
     try:
         async with asyncio.timeout(STORE_SECONDS):
-            ticket = await issue_ticket(services.store, identity)
+            ticket = await issue_ticket(services.bus, identity)
     except TimeoutError:
         raise BusAway from None
     return TicketAnswer(ticket=ticket, expires_in=TICKET_SECONDS, path=SOCKET_PATH)

@@ -11,6 +11,7 @@ The only part of `streaming` that does I/O. See `Bus` for the whole, and
     control    what every gateway must hear           waking     ending a blocked read
     names      every key                              limits     every number
     scripts    what is looked at and changed at once  faults     Redis's errors as ours
+    values     small values that several share
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from streaming.bus.seal import ANY_ID, Sealer
 from streaming.bus.server import Address, Server
 from streaming.bus.sessions import Sessions
 from streaming.bus.turns import OpenTurn, Turns
+from streaming.bus.values import Values
 from streaming.bus.writer import StreamWriter
 from streaming.errors import BusError, BusUnavailable
 
@@ -47,6 +49,7 @@ __all__ = [
     "OpenTurn",
     "StreamWriter",
     "Turns",
+    "Values",
 ]
 
 
@@ -54,8 +57,8 @@ class Bus:
     """One process's part in the bus, over a list of Redis servers; a session lives on one of them.
 
     `on_replaced(session)` is called when a newer session of the same person was announced anywhere, `on_moved(session)`
-    when another gateway announced this very session, `on_revoked(user)` when a person's tokens were revoked; set them
-    before announcing or listening.
+    when another gateway announced this very session, `on_revoked(user, login)` when a person's tokens were revoked
+    (those of one login, or with an empty `login` all); set them before announcing or listening.
     """
 
     def __init__(self, servers: Sequence[Server], name: str) -> None:
@@ -65,7 +68,7 @@ class Bus:
         self._controls: dict[str, Control] = {}
         self.on_replaced: Callable[[str], None] = _nobody
         self.on_moved: Callable[[str], None] = _nobody
-        self.on_revoked: Callable[[str], None] = _nobody
+        self.on_revoked: Callable[[str, str], None] = _nobody
 
     @classmethod
     @asynccontextmanager
@@ -164,9 +167,9 @@ class Bus:
         for control in self._controls.values():
             control.forget(session)
 
-    async def announce_revocation(self, user: str) -> None:
-        """Every gateway hears `on_revoked(user)`."""
-        await self._control(self.server_for(user)).revoke(user)
+    async def announce_revocation(self, user: str, login: str = "") -> None:
+        """Every gateway hears `on_revoked(user, login)`."""
+        await self._control(self.server_for(user)).revoke(user, login)
 
     def _control(self, server: Server) -> Control:
         if server.name not in self._controls:
@@ -174,7 +177,7 @@ class Bus:
                 server,
                 on_replaced=lambda session: self.on_replaced(session),
                 on_moved=lambda session: self.on_moved(session),
-                on_revoked=lambda user: self.on_revoked(user),
+                on_revoked=lambda user, login: self.on_revoked(user, login),
             )
         return self._controls[server.name]
 
@@ -192,6 +195,11 @@ class Bus:
         name = names.once(key)
         sealed = await server.main.ask("GETDEL", name)
         return None if sealed is None else server.sealer.unseal(name, ANY_ID, bytes(sealed))
+
+    @cached_property
+    def values(self) -> Values:
+        """Small values that several processes share for a while."""
+        return Values(self.server_for)
 
     # --- health ------------------------------------------------------------------------------------------------------
 
@@ -229,5 +237,5 @@ def _weight(server: str, session: str) -> bytes:
     return blake2b(f"{server}\n{session}".encode(), digest_size=8).digest()
 
 
-def _nobody(_: str) -> None:
+def _nobody(*_: str) -> None:
     """Nobody has asked to hear."""

@@ -30,6 +30,8 @@ class SessionAnnounced(msgspec.Struct, frozen=True, tag=True):
 
 class UserRevoked(msgspec.Struct, frozen=True, tag=True):
     user: str
+    login: str = ""
+    """Of one login alone; empty for all of the person's."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -47,8 +49,8 @@ class _Live:
 
 
 class Control:
-    """The control stream of one server. `on_replaced(session)`, `on_moved(session)` and `on_revoked(user)` are called
-    on the loop."""
+    """The control stream of one server. `on_replaced(session)`, `on_moved(session)` and `on_revoked(user, login)`
+    are called on the loop."""
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class Control:
         *,
         on_replaced: Callable[[str], None],
         on_moved: Callable[[str], None],
-        on_revoked: Callable[[str], None],
+        on_revoked: Callable[[str, str], None],
     ) -> None:
         self._server = server
         self._on_replaced = on_replaced
@@ -83,9 +85,9 @@ class Control:
         self._live[user] = _Live(session, gateway)
         await self._say(SessionAnnounced(user, session, gateway))
 
-    async def revoke(self, user: str) -> None:
-        """The person's tokens are worth nothing any more."""
-        await self._say(UserRevoked(user))
+    async def revoke(self, user: str, login: str) -> None:
+        """The person's tokens are worth nothing any more; those of one `login` alone, where it is named."""
+        await self._say(UserRevoked(user, login))
 
     def forget(self, session: str) -> None:
         """The session is over here."""
@@ -111,7 +113,7 @@ class Control:
                 log.error("a control message that cannot be read: %s", error)
                 continue
             if isinstance(message, UserRevoked):
-                self._on_revoked(message.user)
+                self._on_revoked(message.user, message.login)
             else:
                 self._announced(message)
 

@@ -82,6 +82,13 @@ def once(key: str) -> str:
     return f"{PREFIX}once:{key}"
 
 
+def value(key: str) -> str:
+    """String: a value that several processes share for a while."""
+    if not _ONCE.fullmatch(key):
+        raise ValueError(f"not a key of 1-128 letters, digits and _ . @ : -: {key[:64]!r}")
+    return f"{PREFIX}value:{key}"
+
+
 def wake(process: str) -> str:
     """Stream: an entry here ends a blocked read of `process`."""
     return f"{PREFIX}wake:{label(process)}"

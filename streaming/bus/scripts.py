@@ -89,3 +89,16 @@ redis.call('DEL', KEYS[1], KEYS[2])
 return 1
 """
 """KEYS: up, down, offers. ARGV: mark, group. Takes back a turn whose opening was never heard to succeed, if it did."""
+
+TAKE_TOKEN = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local interval, size = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local wait = full_at + interval - now - interval * size
+if wait > 0 then return wait end
+redis.call('SET', KEYS[1], full_at + interval, 'PX', full_at + interval - now)
+return 0
+"""
+"""KEYS: a bucket. ARGV: milliseconds a token takes to grow, how many it holds. The key holds the moment at which the
+bucket will be full (the generic cell rate algorithm); replies 0, or the milliseconds until there is a token."""

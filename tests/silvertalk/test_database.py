@@ -21,10 +21,11 @@ from sqlalchemy import Connection, column, func, select, table, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from silvertalk.columns import Model, Moment, clean
 from silvertalk.database import Database, turn_row
 from silvertalk.errors import DatabaseAway, DatabaseRefused
 from silvertalk.migrating import migrate, migration_engine, migrations_folder
-from silvertalk.models import Habit, Model, Moment, clean
+from silvertalk.models import Habit
 from silvertalk.settings import database_url
 from streaming.messages import Witness
 from tests.postgres import Postgres
@@ -362,7 +363,7 @@ async def test_sqlite_keeps_its_promises_over_a_power_cut(tmp_path: Path) -> Non
     path = tmp_path / "silvertalk.sqlite3"
     async with Database(f"sqlite+aiosqlite:///{path}") as database:
         await database.wait_ready()
-        async with database._transaction() as connection:
+        async with database.transaction() as connection:
             settings = [
                 (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
                 for name in ("journal_mode", "synchronous", "foreign_keys")

@@ -301,7 +301,7 @@ async def test_what_waits_too_long_is_lost_the_oldest_first(folder: Path) -> Non
 
 
 async def test_one_row_that_breaks_costs_only_itself(keeper: HabitKeeper, database: Database) -> None:
-    async with database._transaction() as connection:
+    async with database.transaction() as connection:
         await connection.execute(
             text("INSERT INTO habits VALUES (:user, '{broken', 1.0, 1.0, '2026-01-01 00:00:00')"), {"user": USER}
         )

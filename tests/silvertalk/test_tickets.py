@@ -12,7 +12,7 @@ from silvertalk.tokens import Identity
 from streaming.errors import BusUnavailable
 from tests.silvertalk.one_time_store import ValkeyStore
 
-IDENTITY = Identity("5b0c3a52-2f5e-4c1b-9d57-0d6b1f6f2a10", "guest", "0" * 32, int(time.time()) + 600)
+IDENTITY = Identity("5b0c3a52-2f5e-4c1b-9d57-0d6b1f6f2a10", "guest", "1" * 32, "0" * 32, int(time.time()) + 600)
 
 
 async def test_a_ticket_stands_for_who_bought_it_once(store: ValkeyStore) -> None:
@@ -48,7 +48,11 @@ async def test_a_ticket_past_its_time_is_refused(store: ValkeyStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "ticket", ["", "a" * 42, "a" * 44, "a" * 42 + "\n", "a" * 42 + "*", "ticket:*", "é" * 43, secrets.token_urlsafe(32)]
+    "ticket",
+    [
+        *("", "a" * 42, "a" * 44, "a" * 42 + "\n", "a" * 42 + "*", "ticket:*", "é" * 43),
+        pytest.param(secrets.token_urlsafe(32), id="never issued"),
+    ],
 )
 async def test_what_is_no_ticket_is_refused(store: ValkeyStore, ticket: str) -> None:
     with pytest.raises(TicketRefused):

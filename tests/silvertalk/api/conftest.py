@@ -17,8 +17,12 @@ from starlette.types import ASGIApp
 from silvertalk.api.rest import rest
 from silvertalk.api.services import Services
 from silvertalk.database import Database
+from silvertalk.jobs import Jobs
+from silvertalk.media.store import open_media
+from silvertalk.notices import Notices
 from silvertalk.settings import Settings
-from tests.silvertalk.one_time_store import ValkeyStore
+from streaming.bus import Bus
+from tests.valkey import Valkey
 
 Serve = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -38,13 +42,21 @@ async def serving(app_on: Callable[[int], ASGIApp]) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def serve(store: ValkeyStore, tmp_path: Path) -> AsyncIterator[Serve]:
+async def serve(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Serve]:
     """Starts an API with the settings and services a test wants; gives a client for it."""
     async with AsyncExitStack() as stack:
 
         async def start(settings: dict[str, Any] | None = None, **services: Any) -> httpx.AsyncClient:
             chosen = Settings(data_dir=tmp_path / "var", **(settings or {}))
-            parts: dict[str, Any] = {"store": store, "database": Database(chosen.database)} | services
+            bus = services.pop("bus", None) or await stack.enter_async_context(Bus.open([valkey.url], name="api"))
+            database = services.pop("database", None) or Database(chosen.database)
+            parts: dict[str, Any] = {
+                "bus": bus,
+                "database": database,
+                "media": await stack.enter_async_context(open_media(chosen)),
+                "jobs": Jobs(database),
+                "notices": Notices(bus, database),
+            } | services
 
             def app_on(port: int) -> ASGIApp:
                 """As the gateway mounts it."""
@@ -60,3 +72,10 @@ async def serve(store: ValkeyStore, tmp_path: Path) -> AsyncIterator[Serve]:
 @pytest.fixture
 async def client(serve: Serve) -> httpx.AsyncClient:
     return await serve()
+
+
+@pytest.fixture
+async def bus(valkey: Valkey) -> AsyncIterator[Bus]:
+    """The bus of the API's clients, to look behind it."""
+    async with Bus.open([valkey.url], name="test") as opened:
+        yield opened

@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import httpx
 import pytest
 
 from silvertalk.errors import Draining, ServerFull
 from silvertalk.tickets import redeem_ticket
+from streaming.bus import Bus
 from tests.silvertalk.api.conftest import Serve
-from tests.silvertalk.one_time_store import ValkeyStore
+from tests.valkey import Valkey
 
 
 async def token(client: httpx.AsyncClient) -> dict[str, str]:
@@ -12,13 +15,13 @@ async def token(client: httpx.AsyncClient) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-async def test_a_token_buys_a_ticket_for_the_guest_it_belongs_to(client: httpx.AsyncClient, store: ValkeyStore) -> None:
+async def test_a_token_buys_a_ticket_for_the_guest_it_belongs_to(client: httpx.AsyncClient, bus: Bus) -> None:
     guest = (await client.post("/auth/guest")).json()
     answer = await client.post("/v1/talk/ticket", headers={"Authorization": f"Bearer {guest['access_token']}"})
     assert answer.status_code == 200
     bought = answer.json()
     assert {"expires_in": 30, "path": "/v1/talk"}.items() <= bought.items()
-    identity = await redeem_ticket(store, bought["ticket"])
+    identity = await redeem_ticket(bus, bought["ticket"])
     assert (identity.user, identity.kind) == (guest["guest_id"].partition(".")[0], "guest")
 
 
@@ -32,30 +35,28 @@ async def test_a_token_buys_a_ticket_for_the_guest_it_belongs_to(client: httpx.A
     ],
 )
 async def test_without_a_good_token_there_is_no_ticket(
-    client: httpx.AsyncClient, store: ValkeyStore, header: str | None, code: str
+    client: httpx.AsyncClient, valkey: Valkey, header: str | None, code: str
 ) -> None:
     answer = await client.post("/v1/talk/ticket", headers={"Authorization": header} if header else {})
     assert (answer.status_code, answer.json()["code"]) == (401, code)
     assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert await store.client.keys() == []
+    assert valkey.client.keys("*once*") == []
 
 
-async def test_identity_comes_from_the_token_and_from_no_parameter(
-    client: httpx.AsyncClient, store: ValkeyStore
-) -> None:
+async def test_identity_comes_from_the_token_and_from_no_parameter(client: httpx.AsyncClient, bus: Bus) -> None:
     guest = (await client.post("/auth/guest")).json()
     answer = await client.post(
         "/v1/talk/ticket?user=someone&kakao_id=someone",
         headers={"Authorization": f"Bearer {guest['access_token']}", "X-User": "someone"},
         json={"user": "someone", "sub": "someone"},
     )
-    identity = await redeem_ticket(store, answer.json()["ticket"])
+    identity = await redeem_ticket(bus, answer.json()["ticket"])
     assert identity.user == guest["guest_id"].partition(".")[0]
 
 
 @pytest.mark.parametrize("refusal", [ServerFull, Draining])
 async def test_a_closed_door_is_told_before_a_ticket_is_given(
-    serve: Serve, store: ValkeyStore, refusal: type[ServerFull | Draining]
+    serve: Serve, valkey: Valkey, refusal: type[ServerFull | Draining]
 ) -> None:
     def closed() -> None:
         raise refusal
@@ -66,10 +67,11 @@ async def test_a_closed_door_is_told_before_a_ticket_is_given(
     assert answer.json()["retryable"]
     assert answer.json()["message"] == refusal.message_ko
     assert "retry-after" in answer.headers
-    assert await store.client.keys() == []
+    assert valkey.client.keys("*once*") == []
 
 
-async def test_while_redis_is_away_guests_are_made_and_tickets_are_not(serve: Serve, store_away: ValkeyStore) -> None:
-    client = await serve(store=store_away)
-    answer = await client.post("/v1/talk/ticket", headers=await token(client))
-    assert (answer.status_code, answer.json()["code"]) == (503, "bus_away")
+async def test_while_redis_is_away_guests_are_made_and_tickets_are_not(serve: Serve, tmp_path: Path) -> None:
+    async with Bus.open([f"unix://{tmp_path}/nobody"], name="api") as away:
+        client = await serve(bus=away)
+        answer = await client.post("/v1/talk/ticket", headers=await token(client))
+        assert (answer.status_code, answer.json()["code"]) == (503, "bus_away")

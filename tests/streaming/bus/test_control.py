@@ -18,10 +18,10 @@ class Gateway:
         self.bus = bus
         self.replaced: list[str] = []
         self.moved: list[str] = []
-        self.revoked: list[str] = []
+        self.revoked: list[tuple[str, str]] = []
         bus.on_replaced = self.replaced.append
         bus.on_moved = self.moved.append
-        bus.on_revoked = self.revoked.append
+        bus.on_revoked = lambda user, login: self.revoked.append((user, login))
 
 
 @asynccontextmanager
@@ -91,7 +91,8 @@ async def test_a_revocation_is_heard_by_all(valkey: Valkey) -> None:
         await one.bus.listen()
         await two.bus.listen()
         await one.bus.announce_revocation("u")
-        await until(lambda: one.revoked == two.revoked == ["u"])
+        await two.bus.announce_revocation("u", "phone")
+        await until(lambda: one.revoked == two.revoked == [("u", ""), ("u", "phone")])
 
 
 async def test_what_cannot_be_read_is_passed_over(valkey: Valkey) -> None:
@@ -99,4 +100,4 @@ async def test_what_cannot_be_read_is_passed_over(valkey: Valkey) -> None:
         await one.bus.listen()
         valkey.client.xadd(names.CONTROL, {"stranger": b"\xff"})
         await one.bus.announce_revocation("u")
-        await until(lambda: one.revoked == ["u"])
+        await until(lambda: one.revoked == [("u", "")])

@@ -1,0 +1,1 @@
+"""Photos, voices and videos: where they lie (`store`) and what is made of them."""
