@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from streaming.budget import Bucket
+
 BURST_SECONDS = 15.0
 """Several people may pause at once: what the bucket holds is a quarter of a minute's worth, and one at least."""
 
 
 class Speculations:
-    """A token bucket of speculative replies, shared by a node's turns. `clock`: seconds, monotonic."""
+    """The budget of speculative replies, shared by a node's turns. `clock`: seconds, monotonic."""
 
     def __init__(
         self,
@@ -24,23 +26,15 @@ class Speculations:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`per_minute` 0: never. `is_busy`: whether others want the engine now."""
-        self._per_second = per_minute / 60
-        self._room = max(1.0, self._per_second * BURST_SECONDS)
+        self._is_off = not per_minute
         self._is_busy = is_busy
         self._clock = clock
-        self._tokens = self._room
-        self._filled_at = clock()
+        self._bucket = Bucket(per_minute / 60, max(1.0, per_minute / 60 * BURST_SECONDS))
 
     def declined(self) -> str:
         """Take one; or why not: `off`, `busy` or `too_many`. Empty where it may be."""
-        if not self._per_second:
+        if self._is_off:
             return "off"
         if self._is_busy():
             return "busy"
-        now = self._clock()
-        self._tokens = min(self._room, self._tokens + (now - self._filled_at) * self._per_second)
-        self._filled_at = now
-        if self._tokens < 1.0:
-            return "too_many"
-        self._tokens -= 1.0
-        return ""
+        return "" if self._bucket.take(1, self._clock()) else "too_many"

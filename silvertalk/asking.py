@@ -12,7 +12,6 @@ from collections.abc import Callable
 import msgspec
 
 from silvertalk import metrics
-from silvertalk.budget import Bucket
 from silvertalk.distress import Distress, distress_in
 from silvertalk.habits import Habits
 from silvertalk.history import History
@@ -29,6 +28,7 @@ from silvertalk.house_phrases import (
 )
 from silvertalk.repair import Request, repair_in
 from silvertalk.turn import Turn
+from streaming.budget import Bucket
 from streaming.messages import Language, ReplyContext
 
 CLARIFY = "clarification"
@@ -52,8 +52,9 @@ class Asking:
         self._habits = habits
         self._language: Language = language
         self._clarify_below = clarify_below
-        # Half of them at once, the other half over a minute: in no minute are there more.
-        self._speculations = Bucket(speculations_per_minute / 120, speculations_per_minute / 2)
+        # Half of them at once (one at least), the other half over a minute: in no minute are there more.
+        at_once = max(1, speculations_per_minute / 2) if speculations_per_minute else 0
+        self._speculations = Bucket(speculations_per_minute / 120, at_once)
         self._clock = clock
         self._clarified = False
         """The last answer asked for it to be said once more."""
@@ -105,7 +106,8 @@ class Asking:
         if distress is not None:
             turn.say = (distress_answer(distress.kind, self._language), "distress")
         elif request is not None:
-            turn.say = self._obey(request)
+            # Who asks for it, and goes on, has asked once: what was done already is only said again.
+            turn.say = turn.say_before if turn.say_before[1] == request else self._obey(request)
         elif self._is_unclear(text, confidence, voice):
             self._clarified = True
             self._clarifications += 1

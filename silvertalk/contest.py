@@ -44,8 +44,6 @@ class Contest:
     """Where the voice fell silent; None while it speaks."""
     ended: EndpointDecision | None = None
     """The voice's utterance is over, and it is still not known what it said."""
-    text: str = ""
-    """What it said, as far as a node knows."""
     may_merge: bool = False
     """The voice began so soon after the reply did that its words, if it has any, go on with what the reply answers."""
     echo_upto: int = 0
@@ -91,7 +89,7 @@ class Contest:
 
     def understand(self, text: str, upto_sample: int, now: float, language: Language) -> Verdict:
         """What the words so far make of it; `now` on the loop's clock."""
-        self.text, self.heard_words = text, True
+        self.heard_words = True
         played = self.over.said_between(
             self.since_sample - int(AROUND_SECONDS * self.over.opened.reply_rate), self.over.playing_at(now)
         )

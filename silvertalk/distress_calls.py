@@ -21,6 +21,7 @@ class Call:
     """Words that call for help where `pattern` is found, unless `unless` is found in the same sentence.
 
     `alone`: nothing but other words of appeal may stand beside it (`도와줘`, and not `사진 찾는 것 좀 도와줘`).
+    `needed`: one of these is wherever `pattern` is found; none where nobody can say.
     """
 
     kind: Kind
@@ -28,3 +29,10 @@ class Call:
     pattern: re.Pattern[str]
     unless: re.Pattern[str] | None = None
     alone: bool = False
+    needed: frozenset[str] = frozenset()
+
+    def is_in(self, said: str) -> bool:
+        """Whether the words are somewhere in what was said, in the spelling that `pattern` is for."""
+        if self.needed and not any(row in said for row in self.needed):
+            return False
+        return bool(self.pattern.search(said))

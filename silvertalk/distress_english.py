@@ -21,7 +21,7 @@ _MY = r"\b(?:my|the)"
 
 def _calls(kind: Kind, form: Form, *patterns: str, unless: str = "") -> list[Call]:
     everyday = re.compile(unless) if unless else None
-    return [Call(kind, form, re.compile(pattern), everyday) for pattern in patterns]
+    return [Call(kind, form, re.compile(pattern, re.MULTILINE), everyday) for pattern in patterns]
 
 
 EMERGENCIES = (
@@ -40,7 +40,7 @@ EMERGENCIES = (
         r"|nine nine nine|112)\b",
         r"^(?:\w+ ){0,2}ambulance(?: please| now| quick| quickly)*$",
         r"\bi need (?:an ambulance|a doctor (?:now|right|quick|fast)|emergency)",
-        unless=r"\b(?:used to|would|had to|did|had)\b.*\b(?:call|help|get)\b",
+        unless=r"\b(?:used to|would|had to|did|had)\b.{0,200}\b(?:call|help|get)\b",
     ),
     *_calls(
         "emergency",
@@ -70,7 +70,7 @@ EMERGENCIES = (
     *_calls(
         "emergency",
         "event",
-        r"\bi(?:ve| have|ve just| just| have just)? (?:fallen|fell|slipped|collapsed)\b.*\b(?:cant|cannot|can not"
+        r"\bi(?:ve| have|ve just| just| have just)? (?:fallen|fell|slipped|collapsed)\b.{0,200}\b(?:cant|cannot|can not"
         r"|cant get|hurt)\b",
         r"\bi(?:ve| have) (?:fallen|collapsed|just fallen)(?: (?:down|over|in|on|at|out|the|my|stairs|bathroom"
         r"|kitchen|floor|here))*$",

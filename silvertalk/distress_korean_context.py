@@ -7,6 +7,7 @@ follows, and in the verb that ends the sentence (`아파서 … 울었어`: then
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from silvertalk.distress_calls import Call
 
@@ -60,26 +61,47 @@ _PLEA_IS_OVER = re.compile(r"^(?:서|도|야|면|니|는|지|고|던|준)")
 """`살려줘서 고마워`, `도와줘도 …`."""
 
 
-def is_call(call: Call, sentence: str, start: int, end: int, utterance: str) -> bool:
-    """Whether `sentence[start:end]`, the words of `call`, are meant for whoever listens now; `utterance` is all that
-    was said."""
-    before, after = sentence[:start], sentence[end:]
-    if call.unless and call.unless.search(sentence):
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A sentence, and all that was said with it. What is known of either is remembered, for the next words in it."""
+
+    sentence: str
+    utterance: str
+    _known: dict[tuple[str, re.Pattern[str]], bool] = field(default_factory=dict)
+
+    def has(self, words: re.Pattern[str]) -> bool:
+        return self._search("sentence", words)
+
+    def has_anywhere(self, words: re.Pattern[str]) -> bool:
+        return self._search("utterance", words)
+
+    def _search(self, where: str, words: re.Pattern[str]) -> bool:
+        known = self._known.get((where, words))
+        if known is None:
+            text = self.sentence if where == "sentence" else self.utterance
+            known = self._known[where, words] = bool(words.search(text))
+        return known
+
+
+def is_call(call: Call, saying: Saying, start: int, end: int) -> bool:
+    """Whether `start` to `end` of the sentence, the words of `call`, are meant for whoever listens now."""
+    before, after = saying.sentence[:start], saying.sentence[end:]
+    if call.unless and saying.has(call.unless):
         return False
     if call.alone and not (_is_appeal(before) and _is_appeal(after)):
         return False
-    if _FRAME.search(sentence) or _NOT_SO.match(after.strip()):
+    if saying.has(_FRAME) or _NOT_SO.match(after.strip()):
         return False
     if _is_quoted(after):
         return False
-    now = bool(_NOW.search(sentence))
-    if not now and _THEN.search(utterance if call.form in ("event", "feeling") else sentence):
+    then_too = saying.has_anywhere if call.form in ("event", "feeling") else saying.has
+    if not saying.has(_NOW) and then_too(_THEN):
         return False
     if call.form == "plea" and _PLEA_IS_OVER.match(after):
         return False
     if call.form == "event":
         return not _TOLD.match(after) and not ends_in_past(after)
-    if call.form == "feeling" and (_FIGURATIVE.search(sentence) or _somebody_else(before)):
+    if call.form == "feeling" and (saying.has(_FIGURATIVE) or _somebody_else(before)):
         return False
     if call.kind == "despair" and _somebody_else(before):
         return False
@@ -104,7 +126,7 @@ _APPEAL_WORDS = re.compile(
 
 
 def _is_appeal(words: str) -> bool:
-    return all(_APPEAL_WORDS.fullmatch(word) for word in re.findall(r"\w+", words))
+    return all(_APPEAL_WORDS.fullmatch(word[0]) for word in re.finditer(r"\w+", words))
 
 
 def _is_quoted(after: str) -> bool:
@@ -122,10 +144,8 @@ def _is_linked(after: str) -> bool:
 
 def ends_in_past(after: str) -> bool:
     """Whether a verb after the words is past. `-졌-` (has become) and `있`, `겠` are not; `-ㄹ 뻔` is."""
-    return "뻔" in after or any(_has_past(syllable) for syllable in after)
+    return bool(_PAST.search(after))
 
 
-def _has_past(syllable: str) -> bool:
-    if not "가" <= syllable <= "힣" or syllable in "있겠겄졌":
-        return False
-    return (ord(syllable) - ord("가")) % 28 == 20
+_ENDS_IN_SS = map(chr, range(ord("갔"), ord("힣") + 1, 28))
+_PAST = re.compile(f"[뻔{''.join(syllable for syllable in _ENDS_IN_SS if syllable not in '있겠겄졌')}]")

@@ -22,6 +22,8 @@ MOST_UNLIKE_WISH = 0.1
 """Where `-고 싶` or `-기 싫` was written as such: half of the sounds are the same then whatever is wished for."""
 LONGEST_SOUNDS = 60
 """Of the whole utterance: a longer one is a story, however one piece of it sounds."""
+LONGEST_WRITTEN = 4 * LONGEST_SOUNDS
+"""Characters: beyond it even what is mostly stops and spaces is no short call, and is not even folded."""
 
 CALLS: dict[Kind, tuple[str, ...]] = {
     "emergency": (
@@ -261,7 +263,9 @@ _NEGATED = re.compile(r"안\s|못|않|없|아니|말고|괜찮")
 
 def find(utterance: str) -> tuple[Kind, str] | None:
     """The kind and the words of a call that `utterance`, or one clause of it, sounds like; None where there is none."""
-    if len(sounds(utterance).sounds) > LONGEST_SOUNDS or is_about_others(utterance) or _HYPERBOLE.search(utterance):
+    if len(utterance) > LONGEST_WRITTEN or len(sounds(utterance).sounds) > LONGEST_SOUNDS:
+        return None
+    if is_about_others(utterance) or _HYPERBOLE.search(utterance):
         return None
     clauses = [clause for clause in re.split(r"[.?!…,\n]+", utterance) if clause.strip()]
     for piece in dict.fromkeys((utterance, *clauses)):

@@ -11,6 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+from silvertalk.unambiguous import repeatable
 
 _ONSETS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -67,22 +71,44 @@ class Sounds:
 def sounds(text: str) -> Sounds:
     """Letters and digits of `text`, folded; all else, spaces too, is left out of the sounds."""
     text = unicodedata.normalize("NFC", text)
-    row = [(sound, place) for place, character in enumerate(text) for sound in _of(character)]
-    return Sounds(text, "".join(sound for sound, _ in row), tuple(place for _, place in row))
+    rows = [_of(character) for character in text]
+    return Sounds(text, "".join(rows), tuple(place for place, row in enumerate(rows) for _ in row))
+
+
+_REPEATED = re.compile(r"\(([가-힣|]+)\)(?=[*+{])")
 
 
 def sound_pattern(pattern: str) -> re.Pattern[str]:
     """A regular expression over sounds from one written in Hangul: each syllable becomes a group of its sounds, so that
-    `(이|가)?` and `요?` mean what they say; spaces are left out. A set of syllables (`[이가]`) cannot be had."""
-    return re.compile(re.sub("[가-힣]", _group, pattern.replace(" ", "")))
+    `(이|가)?` and `요?` mean what they say; spaces are left out. A set of syllables (`[이가]`) cannot be had.
+
+    `$` is the end of any line. Of a group that may be repeated only `repeatable` words are kept, which takes nothing
+    away; raises ValueError where that cannot be.
+    """
+    written = _REPEATED.sub(_repeated, pattern.replace(" ", ""))
+    return re.compile(re.sub("[가-힣]", _group, written), re.MULTILINE)
+
+
+def _repeated(words: re.Match[str]) -> str:
+    return f"(?:{'|'.join(repeatable(row for word in words[1].split('|') for row in spellings(word)))})"
+
+
+def spellings(word: str) -> list[str]:
+    """The rows of sounds that `word`, of Hangul syllables, may be in a pattern."""
+    return ["".join(row) for row in product(*map(_spellings, word))]
 
 
 def _group(syllable: re.Match[str]) -> str:
+    return f"(?:{'|'.join(_spellings(syllable.group()))})"
+
+
+def _spellings(syllable: str) -> tuple[str, ...]:
     """A ㅎ may be missing: `막혀` is often written `마켜`, in which it is one sound with the ㄱ before it."""
-    row = _of(syllable.group())
-    return f"(?:{'ㅎ?' + row[1:] if row[0] == 'ㅎ' else row})"
+    row = _of(syllable)
+    return (row, row[1:]) if row[0] == "ㅎ" else (row,)
 
 
+@lru_cache(maxsize=4096)  # every syllable that is ever said, and worth it: each takes ten times as long without
 def _of(character: str) -> str:
     """The sounds of one character; of a syllable 2 or more, less a silent ㅇ. A digit is read: 119 is 일일구."""
     character = _DIGITS.get(character, character)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from silvertalk import metrics
-from silvertalk.budget import Bucket
 from silvertalk.microphone import Microphone
 from silvertalk.session import Session
 from streaming.audio import MICROPHONE_RATE
+from streaming.budget import Bucket
 from streaming.errors import ProtocolError
 from streaming.protocol import (
     Bye,

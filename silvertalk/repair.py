@@ -11,15 +11,21 @@ import re
 from typing import Literal
 
 from silvertalk.korean_sounds import sound_pattern, sounds
+from silvertalk.unambiguous import repeatable
 from streaming.messages import Language
 from streaming.text import normalized
 
 Request = Literal["repeat", "slower", "faster", "louder", "softer"]
 """What is asked for: the last reply again, or another way of speaking from now on."""
+LONGEST_REQUEST = 80
+"""Characters. Nobody asks at more length. Where several rows of polite words meet in one form, every place where one
+may end and the next begin is tried: without a bound one typed text would hold up everybody's gateway."""
 
 
 def repair_in(text: str, language: Language) -> Request | None:
     """The request that `text`, one utterance as it was transcribed, is; None where it is anything more or else."""
+    if len(text) > LONGEST_REQUEST:
+        return None
     requests: list[Request] = []
     for clause in re.split(r"[.,?!…\n]+", text):
         if not normalized(clause):
@@ -51,10 +57,10 @@ def _english(clause: str) -> Request | Literal["aside"] | None:
 # --- Korean: over sounds, so spaces and spelling do not matter -------------------------------------------------------
 
 _CALLING = (
-    "((복실아|복실이|복실이야|강아지야|멍멍아|얘야|얘|야|여보세요|저기|저기요|있잖아|응|어|아|음|아이고|아이구|에구"
+    "(복실아|복실이|복실이야|강아지야|멍멍아|얘야|얘|야|여보세요|저기|저기요|있잖아|응|어|아|음|아이고|아이구|에구"
     "|근데|그런데|아니|잠깐|잠깐만|잠깐만요|"
     "미안|미안한데|미안하지만|미안해|죄송한데|죄송하지만|죄송해요|죄송합니다|내가귀가어두워서|귀가어두워서|귀가먹어서"
-    "|내가|나|제가|방금|지금|아까|제발))*"
+    "|내가|나|제가|방금|지금|아까|제발)*"
 )
 _AFTER = "(응|좀|요|부탁해|부탁해요|부탁합니다|고마워|복실아|알았지|알겠지)?"
 _MORE = (
@@ -138,16 +144,23 @@ _KO = tuple((request, sound_pattern(f"{_CALLING}({'|'.join(forms)}){_AFTER}")) f
 
 # --- English: over `normalized` ------------------------------------------------------------------------------------
 
-_HAIL = (
-    r"(?:(?:oh|um|uh|er|well|hey|sorry|excuse me|please|boksil|puppy|dear|no|wait|but|and|im sorry|i am sorry|can you"
-    r"|could you|would you|will you"
-    r"|would you mind|just|hm|hmm|my dear|little one|i said|you know) )*"
+
+def _repeated(words: str, *, before: str = "", after: str = "") -> str:
+    """Any row of `words`, each with what stands before or after it."""
+    return f"(?:{'|'.join(repeatable(before + word + after for word in words.split('|')))})*"
+
+
+_HAIL = _repeated(
+    "oh|um|uh|er|well|hey|sorry|excuse me|please|boksil|puppy|dear|no|wait|but|and|im sorry|i am sorry|can you"
+    "|could you|would you|will you|would you mind|just|hm|hmm|my dear|little one|i said|you know",
+    after=" ",
 )
-_THANKS = (
-    r"(?: (?:please|boksil|puppy|dear|thank you|thanks|for me|to me|a bit|a little|now|then|will you|would you"
-    r"|could you|can you))*"
+_THANKS = _repeated(
+    "please|boksil|puppy|dear|thank you|thanks|for me|to me|a bit|a little|now|then|will you|would you"
+    "|could you|can you",
+    before=" ",
 )
-_BIT = r"(?:(?:a bit|a little|a little bit|much|even|some|more|bit) )*"
+_BIT = _repeated("a bit|a little|a little bit|much|even|some|more|bit", after=" ")
 _YOU_ARE = r"(?:youre|you are|its|it is|thats|that is|that was|your voice is|you were|the sound is)"
 _SPEAK = r"(?:(?:speak|talk|say it|say that|tell me|go|read|read it|speaking|talking) )"
 

@@ -420,14 +420,13 @@ class Session(Answering):
         else:
             self._speculate()
 
-    def _end_contest(self, because: str = "") -> Contest | None:
+    def _end_contest(self, because: str) -> Contest | None:
         contest, self._contest = self._contest, None
         if contest is not None:
             contest.over.contested = False
             contest.over.moved.set()
-            if because:
-                metrics.OVERLAPS.labels(because).inc()
-                self._tell_duck(contest, ducked=False, because=because)
+            metrics.OVERLAPS.labels(because).inc()
+            self._tell_duck(contest, ducked=False, because=because)
         return contest
 
     def _tell_duck(self, contest: Contest, *, ducked: bool, because: str = "") -> None:

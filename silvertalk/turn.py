@@ -129,6 +129,8 @@ class Turn:
     distress: str = ""
     say: tuple[str, str] = ("", "")
     """What is answered without an LLM, and what kind of answer that is."""
+    say_before: tuple[str, str] = ("", "")
+    """The same of its words before the person went on, which are still among its words."""
     left_behind: bool = False
     """The person went on in another turn before this one was answered: it only waits for its transcript."""
     over: bool = False
@@ -261,8 +263,10 @@ class Turn:
     def go_on(self) -> None:
         """More of the same utterance follows: what was understood so far is not all."""
         self.transcript_is_final = False
-        self.say = ("", "")
         self.distress = ""
+        if self.say[0]:
+            self.say_before = self.say
+        self.say = ("", "")
 
     def take_back(self) -> TakenBack:
         """The reply that was begun counts for nothing: another one to the same turn will follow."""

@@ -11,7 +11,7 @@ The README documents this protocol for the developers of clients; a test holds t
 from __future__ import annotations
 
 import struct
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -194,7 +194,8 @@ class Ready(Event, frozen=True, tag="ready"):
 
     Where the client no longer has that sample it sends from the oldest it has, and counts from here: a sample's number
     is how many were received before it. A `resumed` session's `ready` carries the client's own position (`epoch`,
-    `event`), since what was told after it follows.
+    `event`), since what was told after it follows. `patience`: what is kept of the person, until the client says
+    another.
     """
 
     session: str
@@ -204,6 +205,7 @@ class Ready(Event, frozen=True, tag="ready"):
     microphone_sample: int
     resumed: bool
     resume_seconds: int
+    patience: float = 1.0
 
 
 class Resync(Event, frozen=True, tag="resync"):
@@ -250,7 +252,8 @@ class EndpointWait(Event, frozen=True, tag="endpoint.wait"):
     """The person paused at `speech_end_sample`, and if they say no more the utterance ends `wait_ms` after it.
 
     Sent anew as evidence comes. `because` names what decided, `ending` how the words end, `end_probability` what the
-    acoustic model made of the sound; empty or null where that evidence is absent.
+    acoustic model made of the sound, `faded` how much the voice had died away; empty or null where that evidence is
+    absent.
     """
 
     turn: int
@@ -259,13 +262,14 @@ class EndpointWait(Event, frozen=True, tag="endpoint.wait"):
     because: str
     ending: str
     end_probability: float | None
+    faded: float | None = None
 
 
 class TurnEnded(Event, frozen=True, tag="turn.ended"):
     """The utterance is over: `wait_ms` after the last speech sample `end_sample`, for `reason`.
 
-    `because`, `ending` and `end_probability` as in `endpoint.wait`. `speculation`: `hit` where the reply was being made
-    already, `none` where not.
+    `because`, `ending`, `end_probability` and `faded` as in `endpoint.wait`. `speculation`: `hit` where the reply was
+    being made already, `none` where not.
     """
 
     turn: int
@@ -275,6 +279,7 @@ class TurnEnded(Event, frozen=True, tag="turn.ended"):
     because: str = ""
     ending: str = ""
     end_probability: float | None = None
+    faded: float | None = None
     speculation: str = "none"
 
 
@@ -366,6 +371,15 @@ class ReceivedSamples(Event, frozen=True, tag="received_samples"):
     samples: int
 
 
+class NoticeTold(Event, frozen=True, tag="notice"):
+    """Something happened to the person's things: a `job` went on, a `photo` or `video` is ready … `data` names it by
+    its ids. `id` is that of the same notice on `/v1/me/events`."""
+
+    kind: str
+    id: str
+    data: dict[str, Any]
+
+
 class Reconnect(Event, frozen=True, tag="reconnect"):
     """This gateway is going away: come back (to any) with `resume` once the turn in hand is over."""
 
@@ -400,6 +414,7 @@ ServerEvent = (
     | Flush
     | TurnCommitted
     | ReceivedSamples
+    | NoticeTold
     | Reconnect
     | Problem
 )

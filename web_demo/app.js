@@ -3,8 +3,11 @@
  * The page: buttons, language, notices and the puppy's face. What is said happens in `conversation.js`.
  */
 
+import { account } from "./account.js";
+import { Refused } from "./asking.js";
 import { Awake } from "./awake.js";
 import { Conversation } from "./conversation.js";
+import { comeBack } from "./login.js";
 import { MicrophoneError } from "./microphone.js";
 import { Patience } from "./patience.js";
 import { WORDS, troubleWords } from "./words.js";
@@ -58,6 +61,7 @@ function speak(chosen) {
   by("to-en").ariaPressed = String(language === "en");
   by("floor").textContent = floorWords();
   if (notice !== null) by("notice-words").textContent = notice(language);
+  showAccount();
   if (distress !== null) sayDistress(distress);
 }
 
@@ -121,6 +125,38 @@ function wordsOf(trouble) {
   return (now) => troubleWords(now, trouble);
 }
 
+// --- who one is ------------------------------------------------------------------------------------------------------
+
+/** Who is logged in, or how to be. A guest needs neither. */
+function showAccount() {
+  by("account").hidden = !account.loggedIn && !account.possible;
+  by("who").hidden = by("log-out").hidden = !account.loggedIn;
+  by("kakao").hidden = account.loggedIn;
+  by("pretended").hidden = !account.pretended;
+  by("who").textContent = account.loggedIn ? WORDS[language].greeting(account.nickname) : "";
+}
+
+/** What happens with a login may fail; then it is said. @param {() => Promise<void>} doing */
+async function asAccount(doing) {
+  try {
+    await doing();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    tell((now) => troubleWords(now, error));
+  }
+}
+
+async function arrive() {
+  const how = await comeBack();
+  if (how === "in") tell((now) => WORDS[now].loggedIn, { fleeting: true });
+  if (how === "declined") tell((now) => WORDS[now].notLoggedIn, { fleeting: true });
+}
+
+async function depart() {
+  await account.logOut();
+  tell((now) => WORDS[now].loggedOut, { fleeting: true });
+}
+
 // --- a call for help -------------------------------------------------------------------------------------------------
 
 /** @param {{kind: string, number: string}} told */
@@ -161,6 +197,7 @@ const view = {
   showWell: () => {
     if (noticeTimer === 0 && notice !== muted) clearNotice();
   },
+  showPatience: (factor) => patience.showKept(factor),
   showLevel(level) {
     by("level").style.setProperty("--level", level.toFixed(2));
     by("level").ariaValueNow = String(Math.round(100 * level));
@@ -286,7 +323,12 @@ by("commit").onclick = () => conversation?.commit();
 by("cancel").onclick = () => conversation?.cancel();
 by("bye").onclick = () => conversation?.leave();
 by("dismiss").onclick = closeDistress;
+by("kakao").onclick = () => void asAccount(() => account.begin());
+by("log-out").onclick = () => void asAccount(depart);
 by("typing").onsubmit = sendTyped;
 // Who closes the page has gone; nobody need wait for them to come back.
 addEventListener("pagehide", () => conversation?.leave());
+account.onChange = showAccount;
 speak(language);
+void account.look();
+void asAccount(arrive);

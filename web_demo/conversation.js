@@ -25,6 +25,7 @@ const WAS_FOR_US = ["speech", "finished"];
  * @property {() => void} showBack the connection is back
  * @property {(anew: boolean) => void} showResumed after it was lost; `anew`: as a new session
  * @property {() => void} showWell what was wrong is over
+ * @property {(factor: number) => void} showPatience how long the server waits for the person, as it begins
  * @property {(level: number) => void} showLevel of the microphone, 0 to 1
  * @property {(level: number) => void} showVoice of the reply, 0 to 1
  * @property {(ducked: boolean) => void} showDucked the reply is played softly, since somebody else may be speaking
@@ -201,6 +202,7 @@ export class Conversation {
     const first = this.#session === "";
     this.#session = ready.session;
     this.#settle();
+    this.#view.showPatience(ready.patience);
     if (this.#patience !== null) this.#connection.say({ type: "patience", factor: this.#patience });
     if (!ready.resumed) {
       this.#player.begin(ready.output_rate);

@@ -15,7 +15,7 @@
 export const FILLER = "filler";
 
 export class Course {
-  /** The newest wait that was told of. @type {{ms: number, because: string, ending: string, probability: number | null} | null} */
+  /** The newest wait that was told of. @type {{ms: number, because: string, ending: string, probability: number | null, faded: number | null} | null} */
   #wait = null;
   #ended = false;
   #speculation = "none";
@@ -28,9 +28,9 @@ export class Course {
   #ducks = [];
 
   /** `endpoint.wait`, or what `turn.ended` says of it. @param {ServerEvent} event */
-  waits({ type, wait_ms, because, ending, end_probability, speculation }) {
+  waits({ type, wait_ms, because, ending, end_probability, faded, speculation }) {
     this.#ended = type === "turn.ended";
-    if (because) this.#wait = { ms: wait_ms, because, ending, probability: end_probability };
+    if (because) this.#wait = { ms: wait_ms, because, ending, probability: end_probability, faded: faded ?? null };
     if (this.#ended) this.#speculation = speculation ?? "none";
   }
 
@@ -90,6 +90,7 @@ export class Course {
       words: look(course.ending, ending),
       sound,
       both: byEnding ?? sound,
+      fading: course.fading,
       pauses: course.pauses,
       fixed: course.fixedWait,
     }[because];
@@ -100,10 +101,11 @@ export class Course {
   /** @param {Words} words */
   #evidenceWords({ course }) {
     if (this.#wait === null) return undefined;
-    const { ending, probability } = this.#wait;
+    const { ending, probability, faded } = this.#wait;
     const known = [];
     if (ending !== "") known.push(course.endingIs(look(course.endingName, ending) ?? ending));
     if (probability !== null) known.push(course.soundIs(Math.round(100 * probability)));
+    if (faded !== null) known.push(course.fadedIs(Math.round(100 * faded)));
     return known.length === 0 ? undefined : known.join(" · ");
   }
 }

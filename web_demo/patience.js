@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * How patient the person wants the puppy to be: three buttons, remembered in the browser.
+ * How patient the person wants the puppy to be: three buttons, remembered in the browser. Where nothing was ever chosen in
+ * this one they show what the server keeps of the person.
  */
 
 const KEY = "silvertalk.patience";
@@ -11,6 +12,7 @@ export class Patience {
   #buttons;
   /** @type {number | null} */
   #factor;
+  #kept = 1;
 
   /**
    * @param {HTMLElement} group of one button a step
@@ -35,8 +37,14 @@ export class Patience {
     return this.#factor;
   }
 
+  /** What the server keeps of the person. No button is pressed where it is none of the three. @param {number} factor */
+  showKept(factor) {
+    this.#kept = factor;
+    this.#show();
+  }
+
   #show() {
-    const pressed = FACTORS.indexOf(this.#factor ?? 1);
+    const pressed = FACTORS.indexOf(this.#factor ?? this.#kept);
     for (const [step, button] of this.#buttons.entries()) button.ariaPressed = String(step === pressed);
   }
 }

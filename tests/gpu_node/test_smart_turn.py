@@ -93,8 +93,10 @@ def test_any_sound_gets_a_probability(model: SmartTurn, audio: Samples) -> None:
     assert 0 <= model.score(audio) <= 1
 
 
-def test_it_warms_up(model: SmartTurn) -> None:
+def test_a_warm_up_leaves_nothing_behind(model: SmartTurn) -> None:
+    before = model.score(sound(4))
     model.warm_up()
+    assert model.score(sound(4)) == before
 
 
 # --- what it makes of people -----------------------------------------------------------------------------------------

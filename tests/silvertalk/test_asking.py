@@ -98,6 +98,32 @@ async def test_how_it_speaks_changes_at_once_and_stays(request_: str, kind: str)
     assert talk.habits.changed
 
 
+async def test_who_asks_and_goes_on_has_asked_once() -> None:
+    talk = Talk()
+    first = talk.understands("천천히 말해줘")
+    rate = talk.habits.speech_rate
+    talk.turn.go_on()
+    again = talk.understands("천천히 말해줘, 부탁해요")
+    assert (again.say, again.say_as, talk.habits.speech_rate) == (first.say, "slower", rate)
+    talk.turn.go_on()
+    assert talk.understands("천천히 말해줘, 부탁해요. 그때 우리가").say == ""
+    talk.turn.go_on()
+    assert talk.understands("천천히 말해줘. 아니, 제발").say_as == "slower"
+    assert talk.habits.speech_rate == rate
+    talk.turn = turn_of(3)
+    talk.history.add([talk.turn])
+    talk.understands("더 천천히 말해줘")
+    assert talk.habits.speech_rate < rate, "in another turn it is another request"
+
+
+async def test_who_goes_on_with_another_request_is_obeyed() -> None:
+    talk = Talk()
+    talk.understands("천천히 말해줘")
+    talk.turn.go_on()
+    assert talk.understands("다시 말해줘, 크게").say_as == "louder"
+    assert talk.habits.loudness > 1.0
+
+
 async def test_what_was_hardly_understood_is_asked_about_but_never_twice_in_a_row() -> None:
     talk = Talk()
     first = talk.understands("그 무슨 산에", confidence=-1.4)
@@ -127,6 +153,15 @@ async def test_a_reply_begun_in_a_pause_is_confirmed_or_missed_and_there_is_a_li
     assert not talk.asking.speculate(talk.turn, 10_000), "half a minute's worth at once"
     talk.clock.now = 30.0
     assert talk.asking.speculate(talk.turn, 11_000)
+
+
+@pytest.mark.parametrize(("per_minute", "at_once"), [(0, 0), (1, 1), (2, 1), (4, 2), (20, 10)])
+async def test_half_of_what_a_minute_allows_may_come_at_once_and_one_at_least(per_minute: int, at_once: int) -> None:
+    talk = Talk(per_minute=per_minute)
+    assert [talk.asking.speculate(talk.turn, 8_000) for _ in range(at_once + 1)] == [True] * at_once + [False]
+    talk.clock.now = 59.9
+    again = [talk.asking.speculate(talk.turn, 9_000) for _ in range(per_minute)].count(True)
+    assert at_once + again <= per_minute
 
 
 async def test_a_filler_is_never_said_in_two_turns_running() -> None:

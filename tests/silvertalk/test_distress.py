@@ -5,6 +5,7 @@ import pytest
 from benchmarks.distress_sentences import SENTENCES, Row
 from silvertalk.distress import NUMBERS, Distress, distress_in
 from streaming.messages import Language
+from tests.apart import each_done
 from tests.recordings import recordings
 
 SPOKEN = [
@@ -207,3 +208,50 @@ def test_no_recording_is_distress() -> None:
     if not texts:
         pytest.skip("SILVERTALK_RECORDINGS names no folder with a manifest")
     assert [text for text, language in texts if distress_in(text, language)] == []
+
+
+OVER_AND_OVER = {
+    "ko": (
+        *(
+            "너무너무",
+            "더 ",
+            "정말",
+            "나는 ",
+            "그만 ",
+            "넘어",
+            "자살생각",
+            "도와줘 사진 ",
+            "불이 났었어 ",
+            "죽고 싶었어 ",
+        ),
+        *("엄마 가슴이 아파 ", "살려줘라고 했어 ", "숨 너무 ", "눈 캄캄해 ", "아. ", " ", "... ", "나 없어지"),
+    ),
+    "en": (
+        "i fell ",
+        "would ",
+        "really i ",
+        "help ",
+        "he said i cant breathe ",
+        "i want to die said ",
+        ". ",
+        "i have ",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_however_often_something_is_said_it_is_soon_read(language: Language) -> None:
+    texts = [
+        head + words * (6000 // len(words)) + tail
+        for words in OVER_AND_OVER[language]
+        for head in ("", "숨이 ")
+        for tail in ("", "살아봤자")
+    ]
+    assert len(each_done("silvertalk.distress", f"distress_in(text, {language!r})", texts)) == len(texts)
+
+
+def test_a_call_is_found_after_a_long_story() -> None:
+    story = "어제는 손주랑 시장에 가서 생선도 사고 과일도 샀어. 숨이 차게 걸었지. " * 100
+    assert distress_in(story + "아이고, 숨이 안 쉬어져.", "ko") == Distress("emergency", "숨이 안 쉬어져", "119")
+    english = "Yesterday we walked to the market and bought some fish. " * 100
+    assert distress_in(english + "Oh, I can't breathe.", "en") == Distress("emergency", "Oh, I can't breathe", "119")

@@ -2,7 +2,9 @@
 
 import pytest
 
-from silvertalk.repair import Request, repair_in
+from silvertalk.repair import LONGEST_REQUEST, Request, repair_in
+from streaming.protocol import MAX_TEXT_CHARACTERS
+from tests.apart import each_done
 
 KOREAN: dict[Request, tuple[str, ...]] = {
     "repeat": (
@@ -156,3 +158,26 @@ def test_another_way_of_speaking_goes_before_a_repetition() -> None:
     """The reply is said again in any case; what is asked for beside that is how."""
     assert repair_in("뭐라고? 천천히 말해줘.", "ko") == "slower"
     assert repair_in("What? Speak up.", "en") == "louder"
+
+
+REPEATED = ("아", "야", "얘야", "어 ", "응어", "너방금", "좀더 ", "조금", "한번만다시", "너무 ", "복실이야", "하나도")
+REPEATED_ENGLISH = ("a little bit ", "a bit ", "oh ", "would you mind ", "even more ", "please will you ", "no wait ")
+
+
+@pytest.mark.parametrize("characters", [LONGEST_REQUEST, MAX_TEXT_CHARACTERS])
+def test_words_said_over_and_over_are_soon_read(characters: int) -> None:
+    """Also were nothing too long for a request: what may be read in two ways would be read in 2**100."""
+    read = f"[_korean(text[:{characters}]), _english(text[:{characters}])]"
+    texts = [
+        (head + words * (characters // len(words)))[: characters - 1] + "x"
+        for words in (*REPEATED, *REPEATED_ENGLISH)
+        for head in ("", "speak ", "천천히", "말이")
+    ]
+    assert each_done("silvertalk.repair", read, texts) == ["[None, None]"] * len(texts)
+
+
+def test_nobody_asks_at_such_length() -> None:
+    hail, asked = "복실아 ", "천천히 말해줘"
+    hails = (LONGEST_REQUEST - len(asked)) // len(hail)
+    assert repair_in(hail * hails + asked, "ko") == "slower"
+    assert repair_in(hail * (hails + 1) + asked, "ko") is None

@@ -21,13 +21,16 @@ pytestmark = needs_chromium
 LONG = Script(tone_seconds=2.5, between_seconds=0.08)
 """Some five seconds of reply, which come little faster than they are played."""
 TURNS = "document.querySelectorAll('#turns > li').length"
+PRESSED = "[...document.querySelectorAll('#patience button')].map((b) => b.ariaPressed)"
 DUCKED = "document.querySelector('#face').hasAttribute('data-ducked')"
 
 
 @asynccontextmanager
-async def talking(scripts: Sequence[Script], spoken: Path) -> AsyncIterator[tuple[Page, FakeGateway]]:
+async def talking(
+    scripts: Sequence[Script], spoken: Path, *, patience: float = 1.0
+) -> AsyncIterator[tuple[Page, FakeGateway]]:
     """A conversation has begun."""
-    gateway = FakeGateway(scripts, wait_ms=400)
+    gateway = FakeGateway(scripts, wait_ms=400, patience=patience)
     async with gateway.serve(), visiting(gateway.url, spoken) as tab:
         await tab.press("#start")
         await tab.until_told("ready")
@@ -185,8 +188,17 @@ async def test_patience_is_chosen_kept_and_told_after_every_beginning(tmp_path: 
         assert [said["factor"] for said in tab.said if said["type"] == "patience"] == [1.5, 1.5]
         await tab.press("#bye")
         await tab.go(f"{gateway.url}/demo?again")
-        pressed = "[...document.querySelectorAll('#patience button')].map((b) => b.ariaPressed)"
-        assert await tab.run(pressed) == ["false", "true", "false"]
+        assert await tab.run(PRESSED) == ["false", "true", "false"]
         tab.said.clear()
         await tab.press("#start")
         await tab.until_said("patience", factor=1.5)
+
+
+async def test_the_patience_that_the_server_keeps_is_shown_until_another_is_chosen(tmp_path: Path) -> None:
+    async with talking([Script()], microphone(tmp_path), patience=2.0) as (tab, gateway):
+        assert await tab.run(PRESSED) == ["false", "false", "true"]
+        await tab.press("#patience button:nth-of-type(2)")
+        await tab.until_said("patience", factor=1.5)
+        await gateway.drain()
+        await tab.until_told("ready", resumed=True)
+        assert await tab.run(PRESSED) == ["false", "true", "false"], "what was chosen here counts here"

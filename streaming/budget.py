@@ -1,4 +1,4 @@
-"""How fast a client may talk: pure token buckets, fed with a clock from outside."""
+"""How often something may happen: a pure token bucket, fed with a clock from outside."""
 
 from __future__ import annotations
 
