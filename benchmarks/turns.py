@@ -7,7 +7,8 @@ end of the turn; the wait is the silence after a true end. The figures of the ru
 speakers (`--fit` prints what that half says of them); both halves are printed, and the other is the one to believe.
 
 Then the whole trade-off: the rule's certainty is swept, and at each timer's rate of false ends stands the least mean
-wait that the design needs. `--plot FILE.png` draws it. `--quick` leaves the noisy copies out.
+wait that the design needs, what that is beside the timer's, and between what it lies in nine of ten draws of as many
+speakers (`turns_trade_off`). `--plot FILE.png` draws it. `--quick` leaves the noisy copies out.
 
 Recordings: the folder that SILVERTALK_RECORDINGS names, else `../shared/audio`. What the models said is kept in
 `--cache`, so that only the first run is slow (half an hour on two busy cores).
@@ -16,7 +17,7 @@ Recordings: the folder that SILVERTALK_RECORDINGS names, else `../shared/audio`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -28,6 +29,7 @@ from rich.table import Table
 from benchmarks.turns_corpus import NOISE_DB, Half, joined_turns
 from benchmarks.turns_evidence import Ears, PauseHeard
 from benchmarks.turns_fit import fitted
+from benchmarks.turns_trade_off import savings, sweep_of
 from benchmarks.turns_trial import HeardTurn, Outcome, Policy, tried, with_profiles
 from benchmarks.vad import listen, score_all
 from gpu_node.engines.smart_turn import SmartTurn
@@ -41,12 +43,10 @@ from streaming.vad import SileroModel, find_silero
 from tests.recordings import recordings
 
 TIMERS_MS = (500, 700, 1000, 1500)
-CERTAINTIES = tuple(1 / (1 + np.exp(-odds)) for odds in np.arange(-4, 8.01, 0.1))
-"""What the sweep tries, even steps of log-odds."""
 NOISY_TURNS_A_SPEAKER = 2
 HALVES: tuple[Half, ...] = ("tuning", "report")
 
-console = Console(width=160)
+console = Console(width=200)
 
 
 def policies(options: argparse.Namespace) -> list[Policy]:
@@ -56,7 +56,10 @@ def policies(options: argparse.Namespace) -> list[Policy]:
         replace(design, name="no personal pauses", personal=False),
         replace(design, name="no words", words_delay_ms=None),
         replace(design, name="no sound", sound_delay_ms=None),
-        replace(design, name="neither", sound_delay_ms=None, words_delay_ms=None),
+        replace(design, name="no fading", fading=False),
+        replace(design, name="no sound, no fading", sound_delay_ms=None, fading=False),
+        replace(design, name="only fading", sound_delay_ms=None, words_delay_ms=None),
+        replace(design, name="only pauses", sound_delay_ms=None, words_delay_ms=None, fading=False),
         *(Policy(f"timer {wait_ms} ms", fixed_wait_ms=wait_ms) for wait_ms in TIMERS_MS),
     ]
 
@@ -93,28 +96,24 @@ def print_rates(title: str, turns: Sequence[HeardTurn], policies: Sequence[Polic
 
 def print_trade_off(title: str, turns: Sequence[HeardTurn], design: Policy) -> None:
     """At each timer's rate of false ends, the least mean wait of the sweep, with each kind of evidence taken away."""
-    variants = {
-        "the design": design,
-        "no personal pauses": replace(design, personal=False),
-        "no words": replace(design, words_delay_ms=None),
-        "no sound": replace(design, sound_delay_ms=None),
-    }
-    swept = {name: sweep(policy, turns) for name, policy in variants.items()}
-    table = Table("timer", "false ends a turn", *(f"{name}: mean wait ms" for name in variants), title=title)
-    for wait_ms in TIMERS_MS:
+    variants = [
+        design,
+        replace(design, name="no personal pauses", personal=False),
+        replace(design, name="no words", words_delay_ms=None),
+        replace(design, name="no sound", sound_delay_ms=None),
+        replace(design, name="no fading", fading=False),
+        replace(design, name="no sound, no fading", sound_delay_ms=None, fading=False),
+    ]
+    table = Table("timer", "false ends a turn", *(variant.name for variant in variants), title=title)
+    saved = [savings(variant, TIMERS_MS, turns) for variant in variants]
+    for wait_ms, *cells in zip(TIMERS_MS, *saved, strict=True):
         timer = tried(Policy("", fixed_wait_ms=wait_ms), turns)
-        cells = []
-        for outcomes in swept.values():
-            least = min(
-                (o.mean_ms for o in outcomes if o.false_ends_per_turn <= timer.false_ends_per_turn), default=np.inf
-            )
-            cells.append(f"{least:.0f} ({least / timer.mean_ms - 1:+.0%})")
-        table.add_row(f"{timer.mean_ms:.0f} ms", f"{timer.false_ends_per_turn:.2f}", *cells)
+        table.add_row(f"{timer.mean_ms:.0f} ms", f"{timer.false_ends_per_turn:.2f}", *map(str, cells))
     console.print(table)
 
 
 def sweep(design: Policy, turns: Sequence[HeardTurn]) -> list[Outcome]:
-    return [tried(replace(design, rule=replace(design.rule, certainty=certainty)), turns) for certainty in CERTAINTIES]
+    return [tried(policy, turns) for policy in sweep_of(design)]
 
 
 def print_evidence(turns: Sequence[HeardTurn]) -> None:
@@ -129,11 +128,21 @@ def print_evidence(turns: Sequence[HeardTurn]) -> None:
     for ending in sorted({*endings[0], *endings[1]}):
         table.add_row(ending, *(str(some.count(ending)) for some in endings))
     console.print(table)
-    # Which ends are alike is no question of the sound: after a whole sentence people go on or do not.
-    cut_short = [pause for pause in inside if pause.kind == "join" and not pause.after_final]
-    for name, pauses in (("any pause", inside), ("a pause in mid-sentence", cut_short)):
-        area = auc([p.evidence.sound for p in ends], [p.evidence.sound for p in pauses])
-        console.print(f"Smart Turn, an end against {name} (n = {len(ends)}, {len(pauses)}): AUC {area:.2f}")
+    # Which ends are alike is no question of the sound: after a whole sentence people go on or do not. And a pause that
+    # is over before the shortest wait needs nobody to tell it from an end.
+    against = {
+        "any pause": inside,
+        f"any of {RULE.min_ms:.0f} ms and more": [p for p in inside if p.silence_ms >= RULE.min_ms],
+        "one made in mid-sentence": [p for p in inside if p.kind == "join" and not p.after_final],
+    }
+    witnesses: dict[str, Callable[[PauseHeard], float]] = {
+        "Smart Turn": lambda pause: pause.evidence.sound,
+        "the fading": lambda pause: 0.5 if pause.faded is None else pause.faded,
+    }
+    for witness, score in witnesses.items():
+        for name, pauses in against.items():
+            area = auc([*map(score, ends)], [*map(score, pauses)])
+            console.print(f"{witness}, an end against {name} (n = {len(ends)}, {len(pauses)}): AUC {area:.2f}")
 
 
 def auc(higher: Sequence[float], lower: Sequence[float]) -> float:

@@ -19,15 +19,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.turns_corpus import JoinedTurn
+from benchmarks.turns_corpus import BEFORE_MS, JoinedTurn
 from benchmarks.vad import score_all
 from gpu_node.engines import Hypothesis, Samples
 from gpu_node.engines.smart_turn import SmartTurn
 from gpu_node.engines.whisper import WhisperEngine
 from gpu_node.transcript import IncrementalTranscript
 from streaming.audio import ms_to_samples, samples_to_ms
+from streaming.fading import HEARD_SAMPLES, faded
 from streaming.messages import Language
-from streaming.segmenter import Segmenter, SpeechPaused, SpeechResumed, SpeechStarted
+from streaming.segmenter import Segmenter, SegmenterSettings, SpeechPaused, SpeechResumed, SpeechStarted
 from streaming.vad import SileroModel
 
 Kind = Literal["join", "inside", "end", "elsewhere"]
@@ -65,6 +66,8 @@ class PauseHeard:
     evidence: Evidence
     kind: Kind = "inside"
     after_final: bool = False
+    faded: float | None = None
+    """Heard anew each time: it takes no model."""
 
     @property
     def silence_ms(self) -> float:
@@ -149,4 +152,6 @@ def _placed(turn: JoinedTurn, pause: PauseHeard) -> PauseHeard:
     kind: Kind = "join" if join else "inside"
     if onset is None or end > turn.end_sample - END_SLACK_SAMPLES:
         kind = "end" if turn.finished else "elsewhere"
-    return replace(pause, kind=kind, after_final=join is not None and join.after_final)
+    began = max(ms_to_samples(BEFORE_MS - SegmenterSettings().preroll_ms), end - HEARD_SAMPLES)
+    fading = faded(turn.pcm[2 * began : 2 * end], turn.pcm[2 * end : 2 * pause.paused_sample])
+    return replace(pause, kind=kind, after_final=join is not None and join.after_final, faded=fading)

@@ -39,6 +39,7 @@ class Policy:
     fixed_wait_ms: float | None = None
     sound_delay_ms: float | None = 150
     words_delay_ms: float | None = 600
+    fading: bool = True
     personal: bool = True
     rule: Rule = RULE
 
@@ -114,7 +115,7 @@ def tried(policy: Policy, turns: Sequence[HeardTurn]) -> Outcome:
 
 def _decided(endpointing: Endpointing, policy: Policy, pause: PauseHeard) -> float | None:
     """The wait in ms after which the endpoint was decided; None where the person went on first."""
-    endpointing.on_pause(pause.speech_end_sample)
+    endpointing.on_pause(pause.speech_end_sample, pause.faded if policy.fading else None)
     upto = pause.paused_sample
     sound_due = _due(upto, policy.sound_delay_ms)
     words_due = _due(upto, policy.words_delay_ms)

@@ -4,8 +4,8 @@ Audio goes two ways from here: to the VAD service, whose scores come back a litt
 speech events and endpoints; and, while the person speaks, to the turn in batches. What is never sent is silence: after
 a pause is confirmed nothing leaves until the person goes on, and the node sees the gap in the sample numbers.
 
-How long a pause may last is decided on evidence (`streaming.endpointing`): what a node makes of the sound and of the
-words comes back in through `on_sound` and `on_words`.
+How long a pause may last is decided on evidence (`streaming.endpointing`): how the voice faded is heard here, and what
+a node makes of the sound and of the words comes back in through `on_sound` and `on_words`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from silvertalk.listening import VadService
 from silvertalk.settings import Settings
 from streaming.audio import MICROPHONE_RATE, AudioTail, ms_to_samples, samples_to_ms
 from streaming.endpointing import EndpointDecision, Endpointing, Wait
+from streaming.fading import HEARD_SAMPLES, faded
 from streaming.messages import AudioBatch, Language
 from streaming.segmenter import Segmenter, SegmenterEvent, SegmenterSettings, SpeechPaused, SpeechResumed, SpeechStarted
 from streaming.vad import WINDOW_SAMPLES, ScoredWindow
@@ -218,13 +219,19 @@ class Microphone:
                 self._send_to(event.paused_sample)
                 self._stop_sending()
                 self._speech_end, self._near_told, self._wait_told = event.speech_end_sample, False, None
-                self._endpointing.on_pause(event.speech_end_sample)
+                self._endpointing.on_pause(event.speech_end_sample, self._faded(event))
                 self._speaker.speech_paused(event.speech_end_sample)
                 self._tell_wait()
             case SpeechResumed():
                 self._endpointing.on_resume()
                 self._speaker.speech_resumed(event.start_sample, event.onset_sample)
                 self._start_sending(event.start_sample)
+
+    def _faded(self, pause: SpeechPaused) -> float | None:
+        """How the voice faded, of as much of the utterance as is held."""
+        end = pause.speech_end_sample
+        begins = max(self._tail.first_sample, end - HEARD_SAMPLES, self._started_at or 0)
+        return faded(self._tail.read(begins, end), self._tail.read(end, pause.paused_sample))
 
     # --- what is sent ------------------------------------------------------------------------------------------------
 

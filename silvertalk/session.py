@@ -174,6 +174,7 @@ class Session(Answering):
             because=wait.because,
             ending=wait.ending,
             end_probability=wait.end_probability,
+            faded=wait.faded,
         )
         self._outbox.tell(event, journaled=False)
 
@@ -443,6 +444,7 @@ class Session(Answering):
                 because=wait.because if wait is not None else "",
                 ending=wait.ending if wait is not None else "",
                 end_probability=wait.end_probability if wait is not None else None,
+                faded=wait.faded if wait is not None else None,
                 speculation="hit" if hit else "none",
             )
         )

@@ -5,10 +5,10 @@
         '─on_resume─'
 
 A fixed silence timer must choose between cutting people off and keeping them waiting. Here the wait depends on what was
-heard: an acoustic model's opinion of the sound (`on_sound`), how the words end (`on_words`), and how long this person
-pauses (`Pauses`). The rule is `wait_for`, the figures in it are `Rule`. Evidence says up to which sample it speaks:
-what speaks of less than the person has said is stale and changes nothing, and where there is none the pauses alone
-decide.
+heard: how the voice faded (`streaming.fading`, known when the pause is), an acoustic model's opinion of the sound
+(`on_sound`), how the words end (`on_words`), and how long this person pauses (`Pauses`). The rule is `wait_for`, the
+figures in it are `Rule`. Evidence that comes later says up to which sample it speaks: what speaks of less than the
+person has said is stale and changes nothing, and where there is none the pauses alone decide.
 
 Pure, and counted in the samples that were heard, not by a clock: when the radio stalls nothing is heard, and nobody is
 cut off.
@@ -27,9 +27,9 @@ from streaming.audio import ms_to_samples, samples_to_ms
 from streaming.endings import Ending, ending_of
 from streaming.messages import Language
 
-Because = Literal["pauses", "words", "sound", "both", "fixed"]
-"""What chose a wait: the person's pauses alone, for want of evidence; the words' ending, the sound, or both of them
-(with the pauses); a setting."""
+Because = Literal["pauses", "fading", "words", "sound", "both", "fixed"]
+"""What chose a wait: the person's pauses alone, for want of evidence; how the voice faded, nothing else being known;
+the words' ending, the sound, or both of them (with the fading and the pauses); a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,16 @@ class Rule:
     """The score that speaks for neither."""
     sound_limit: float = 2.0
     """No sound alone is worth more, either way."""
+    fading_weight: float = 1.0
+    """How much of the fading's log-odds to believe: all, since they were fitted beside the sound's."""
+    fading_beside_words: float = 0.35
+    """And of that where the words are known, which say much of the same (the fit: 0.39). With all of it a rule that
+    wants few false ends would wait longer: a fading that misleads can only be waited out."""
+    fading_limit: float = 1.5
+    """No fading is worth more ..."""
+    unfaded_limit: float = 0.5
+    """... and a voice that did not fade says less than one that did: a microphone's gain control may have levelled it.
+    Where a compressor of 10:1 had, the mean wait was 24 to 36 ms longer than without this evidence."""
     words: Mapping[Ending, float] = field(
         default_factory=lambda: MappingProxyType(
             {
@@ -101,16 +111,26 @@ class Wait:
     """How the words end (`streaming.endings.Ending`); empty where they are not known."""
     end_probability: float | None = None
     """What the acoustic model made of the sound."""
+    faded: float | None = None
+    """How much the voice had faded, 0 to 1 (`streaming.fading`)."""
 
 
-def wait_for(pauses: Pauses, ending: Ending | None, end_probability: float | None, rule: Rule = RULE) -> Wait:
+def wait_for(
+    pauses: Pauses,
+    ending: Ending | None,
+    end_probability: float | None,
+    faded: float | None = None,
+    rule: Rule = RULE,
+) -> Wait:
     """The silence after which the person has finished with enough certainty. None: no such evidence.
 
     Bayes: at the pause the odds that they have finished are `prior`'s, times what each witness is worth,
 
-        odds = prior / (1 - prior) · e^words · e^sound        sound = weight · (logit(score) - logit(neutral)), bounded
+        odds = prior / (1 - prior) · e^words · e^sound · e^fading
+        sound = weight · (logit(score) - logit(neutral)), bounded
+        fading likewise, its neutral score being 0.5, and less where the words are known
 
-    Silence itself is the third witness. Who has finished stays silent; who has not is still silent after t with
+    Silence itself is the last witness. Who has finished stays silent; who has not is still silent after t with
     probability S(t), the share of their pauses that last longer. So after t of silence
 
         finished : goes on  =  odds : S(t)
@@ -124,19 +144,29 @@ def wait_for(pauses: Pauses, ending: Ending | None, end_probability: float | Non
         log_odds += rule.words[ending]
     if end_probability is not None:
         log_odds += sound_evidence(end_probability, rule)
+    if faded is not None:
+        beside = 1.0 if ending is None else rule.fading_beside_words
+        log_odds += beside * fading_evidence(faded, rule)
     longer = math.exp(log_odds - _log_odds(rule.certainty))
     silence_ms = 0.0
     if longer < 1:
         silence_ms = pauses.median_ms * math.exp(-pauses.sigma * _STANDARD.inv_cdf(longer))
     wait_ms = max(rule.min_ms, pauses.patience * min(silence_ms, rule.max_ms))
     because = _BECAUSE[ending is not None, end_probability is not None]
-    return Wait(wait_ms, because, "" if ending is None else ending.value, end_probability)
+    if because == "pauses" and faded is not None:
+        because = "fading"
+    return Wait(wait_ms, because, "" if ending is None else ending.value, end_probability, faded)
 
 
 def sound_evidence(probability: float, rule: Rule = RULE) -> float:
     """What the acoustic model's score is worth, as a log likelihood ratio."""
     evidence = rule.sound_weight * (_log_odds(probability) - _log_odds(rule.sound_neutral))
     return min(max(evidence, -rule.sound_limit), rule.sound_limit)
+
+
+def fading_evidence(faded: float, rule: Rule = RULE) -> float:
+    """What the fading of the voice is worth, as a log likelihood ratio."""
+    return min(max(rule.fading_weight * _log_odds(faded), -rule.unfaded_limit), rule.fading_limit)
 
 
 def _log_odds(probability: float) -> float:
@@ -186,6 +216,7 @@ class Endpointing:
         self._pauses = Pauses()
         self._ending: Ending | None = None
         self._end_probability: float | None = None
+        self._faded: float | None = None
         self._wait: Wait | None = None
 
     @property
@@ -193,9 +224,11 @@ class Endpointing:
         """The wait chosen for the pause under way; None while somebody speaks, or nobody has."""
         return self._wait
 
-    def on_pause(self, speech_end_sample: int) -> None:
+    def on_pause(self, speech_end_sample: int, faded: float | None = None) -> None:
+        """`faded`: how much the voice had, by `streaming.fading`; None where that is not known."""
         self._speech_end = speech_end_sample
         self._pauses = self._pauses_now()
+        self._faded = faded
         self._ending = self._end_probability = None
         self._choose()
 
@@ -247,7 +280,7 @@ class Endpointing:
         if self._fixed_wait_ms is not None:
             self._wait = Wait(self._fixed_wait_ms, "fixed")
         else:
-            self._wait = wait_for(self._pauses, self._ending, self._end_probability, self._rule)
+            self._wait = wait_for(self._pauses, self._ending, self._end_probability, self._faded, self._rule)
 
     def _end(self, heard_sample: int, reason: Literal["silence", "commit", "limit"]) -> EndpointDecision:
         end_sample = heard_sample if self._speech_end is None else self._speech_end

@@ -13,6 +13,7 @@ from silvertalk.habits import Habits
 from silvertalk.listening import VadService
 from silvertalk.microphone import MAX_BATCH_SAMPLES, Microphone
 from silvertalk.settings import Settings
+from streaming.audio import float_to_pcm16, pcm16_to_float
 from streaming.endpointing import EndpointDecision, Wait
 from streaming.messages import AudioBatch
 from streaming.vad import SileroModel, find_silero
@@ -189,6 +190,28 @@ async def test_nobody_speaks_for_ever(vad: VadService, tmp_path: Path, push_to_t
     for batch in listener.batches:
         assert batch.first_sample == position, "and loses nothing"
         position += len(batch.pcm) // 2
+
+
+async def test_how_the_voice_died_away_is_evidence_from_the_first(vad: VadService, tmp_path: Path) -> None:
+    """Of what this microphone heard: nothing before the utterance, nothing after the pause, and no single word."""
+    waits: dict[float, list[Wait]] = {}
+    for ends_db in (0, -12):
+        fading = pcm16_to_float(vowels(2400)).copy()
+        fading[-9600:] *= 10 ** (ends_db / 20)
+        listener = Listener()
+        free = settings("unix:///nowhere", tmp_path, endpoint_wait_ms=0)
+        microphone = Microphone(vad, free, listener, language="ko", habits=Habits(), push_to_talk=False)
+        await speak(microphone, silence(1000) + float_to_pcm16(fading) + silence(4000))
+        microphone.close()
+        assert all(wait.because == "fading" and wait.faded is not None for wait in listener.waits)
+        assert listener.ends[-1].wait == listener.waits[-1]
+        waits[ends_db] = listener.waits
+    assert waits[-12][-1].wait_ms < waits[0][-1].wait_ms
+    listener = Listener()
+    microphone = Microphone(vad, free, listener, language="ko", habits=Habits(), push_to_talk=False)
+    await speak(microphone, silence(1000) + vowels(500) + silence(4000))
+    microphone.close()
+    assert [wait.because for wait in listener.waits] == ["pauses"]
 
 
 async def test_the_first_batches_are_short(vad: VadService, chosen: Settings) -> None:

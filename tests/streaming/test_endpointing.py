@@ -88,6 +88,34 @@ def test_each_kind_of_evidence_is_named() -> None:
     assert words is not None and words.because == "words" and words.wait_ms > alone.wait_ms
 
 
+def test_how_the_voice_faded_is_known_with_the_pause() -> None:
+    waits = []
+    for faded in (0.2, None, 0.8):
+        endpointing = Endpointing()
+        endpointing.on_pause(16_000, faded)
+        wait = endpointing.waiting
+        assert wait is not None and wait.faded == faded
+        assert wait.because == ("pauses" if faded is None else "fading")
+        waits.append(wait.wait_ms)
+    assert waits == sorted(waits, reverse=True) and len(set(waits)) == 3
+    assert endpointing.on_sound(17_536, 0.9)
+    beside = endpointing.waiting
+    assert beside is not None and (beside.because, beside.faded) == ("sound", 0.8)
+    endpointing.on_resume()
+    endpointing.on_pause(32_000)
+    assert endpointing.waiting == wait_for(Pauses(), None, None), "it spoke of the pause before"
+
+
+def test_beside_words_the_fading_counts_for_less() -> None:
+    def moved(ending: Ending | None) -> float:
+        # Without bounds, and with one pause's law, the wait is a measure of the odds.
+        rule = replace(RULE, min_ms=0, max_ms=1e9, words=dict.fromkeys(Ending, 0.0))
+        faded, not_faded = (wait_for(Pauses(600, 0.6), ending, None, score, rule).wait_ms for score in (0.7, 0.3))
+        return not_faded - faded
+
+    assert 0 < moved(Ending.OPEN) < moved(None)
+
+
 def test_the_decision_says_why() -> None:
     endpointing = Endpointing()
     endpointing.on_pause(16_000)
@@ -169,16 +197,18 @@ def test_what_is_known_of_the_person_is_asked_at_each_pause() -> None:
 def test_the_wait_is_the_posterior_solved_for_silence() -> None:
     """At the wait that is chosen the end is exactly as probable as was asked."""
     pauses, probability = Pauses(600, 0.6), 0.4
-    wait = wait_for(pauses, Ending.OPEN, probability)
+    faded = 0.7
+    wait = wait_for(pauses, Ending.OPEN, probability, faded)
     assert RULE.min_ms < wait.wait_ms < RULE.max_ms
     without = replace(RULE, prior=0.5, words=dict.fromkeys(Ending, 0.0), sound_weight=0.0)
     odds = RULE.prior / (1 - RULE.prior) * math.exp(RULE.words[Ending.OPEN])
     odds *= (probability / (1 - probability)) ** RULE.sound_weight
+    odds *= (faded / (1 - faded)) ** (RULE.fading_weight * RULE.fading_beside_words)
     z = math.log(wait.wait_ms / pauses.median_ms) / pauses.sigma
     longer = math.erfc(z / math.sqrt(2)) / 2
     assert odds / (odds + longer) == pytest.approx(RULE.certainty)
     # And where nothing speaks for either, it is the pause that this share of the person's pauses does not reach.
-    neutral = wait_for(Pauses(600, 0.6), None, None, replace(without, certainty=0.9))
+    neutral = wait_for(Pauses(600, 0.6), None, None, rule=replace(without, certainty=0.9))
     z = math.log(neutral.wait_ms / 600) / 0.6
     assert math.erfc(z / math.sqrt(2)) / 2 == pytest.approx(1 / 9)
 
@@ -186,9 +216,11 @@ def test_the_wait_is_the_posterior_solved_for_silence() -> None:
 # --- properties ------------------------------------------------------------------------------------------------------
 
 
-@given(persons, endings, st.none() | probabilities)
-def test_every_wait_has_its_bounds(person: Pauses, ending: Ending | None, probability: float | None) -> None:
-    wait_ms = wait_for(person, ending, probability).wait_ms
+@given(persons, endings, st.none() | probabilities, st.none() | probabilities)
+def test_every_wait_has_its_bounds(
+    person: Pauses, ending: Ending | None, probability: float | None, faded: float | None
+) -> None:
+    wait_ms = wait_for(person, ending, probability, faded).wait_ms
     assert RULE.min_ms <= wait_ms <= max(RULE.min_ms, RULE.max_ms * person.patience)
 
 
@@ -198,6 +230,15 @@ def test_a_more_final_sound_never_lengthens_the_wait(
 ) -> None:
     less, more = sorted((one, other))
     assert wait_for(person, ending, more).wait_ms <= wait_for(person, ending, less).wait_ms
+
+
+@given(persons, endings, st.none() | probabilities, probabilities, probabilities)
+def test_a_voice_that_faded_more_never_lengthens_the_wait(
+    person: Pauses, ending: Ending | None, probability: float | None, one: float, other: float
+) -> None:
+    less, more = sorted((one, other))
+    waits = [wait_for(person, ending, probability, faded).wait_ms for faded in (less, more)]
+    assert waits[1] <= waits[0]
 
 
 @given(persons, st.none() | probabilities)
