@@ -25,7 +25,8 @@ demo: $(STAMP)  ## Start the whole product on this machine and print its address
 
 test: $(STAMP)  ## Everything that must hold: format, lint, types, tests.
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not alone' --numprocesses 4
+	$(BIN)/python -m pytest -m alone
 
 $(GPU_STAMP): requirements.lock requirements-gpu.txt pyproject.toml
 	test -x $(GPU_BIN)/python || $(PYTHON) -m venv $(GPU_VENV)

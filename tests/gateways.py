@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
+from tests.ports import free_port
 from tests.processes import Process, started, until_answers
-from tests.test_processes import free_port
 from tests.valkey import Valkey
 
 SECRET = "gateways-0123456789-abcdefghijklmnopqrstuvwxyz"
@@ -52,7 +52,7 @@ async def two_gateways(valkey: Valkey, folder: Path) -> AsyncIterator[list[Gatew
         GatewayProcess(
             {
                 "DATA_DIR": str(folder),
-                "PORT": free_port(),
+                "PORT": str(free_port()),
                 "BUS_URLS": valkey.url,
                 "JWT_SECRET": SECRET,
                 "ALLOW_GUESTS": "true",

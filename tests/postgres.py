@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
+from tests.ports import free_port
 
 START_SECONDS = 60
 
@@ -36,8 +37,7 @@ class Postgres:
         self._folder = folder
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._binaries = self._usable_binaries()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         if self._user is not None:
             os.chown(folder, self._user.pw_uid, self._user.pw_gid)
         self._run(

@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from gpu_node.engines.scripted import ScriptedLlm
 from silvertalk.login import Guest, Refused, fetch_ticket, log_in_as_guest
 from streaming.protocol import Hello, SpokenAudio, Text, TurnCommitted, encode_client
 from tests import product
@@ -174,7 +175,8 @@ async def test_the_newer_session_may_be_on_another_gateway(valkey: Valkey, tmp_p
 async def test_a_small_fault_is_told_and_the_talk_goes_on(
     valkey: Valkey, tmp_path: Path, message: str | bytes, code: str
 ) -> None:
-    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+    brief = ScriptedLlm(["네."], first_token_ms=10)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=brief):
         async with inside(served) as socket:
             await socket.send(message)
             assert await told(socket) == code
@@ -196,7 +198,8 @@ async def test_a_small_fault_is_told_and_the_talk_goes_on(
 async def test_a_grave_fault_ends_the_connection(
     valkey: Valkey, tmp_path: Path, messages: list[str | bytes], code: str, close: int
 ) -> None:
-    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+    brief = ScriptedLlm(["네."], first_token_ms=10)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=brief):
         async with calling(served.url, microphone=False) as bystander, inside(served) as socket:
             try:
                 for message in messages:

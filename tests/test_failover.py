@@ -36,10 +36,10 @@ from tests.processes import Nodes, nodes
 from tests.streaming.voice import vowels
 from tests.valkey import Valkey, running_valkey
 
-KILLS = (4, 3, 3)
-"""Ten at each stage, in conversations that run side by side to save time."""
+KILLS = (3, 3)
+"""Six at each stage, in conversations that run side by side to save time."""
 LEASE_MS = 1000
-"""Half of what it is in earnest, so that fifty kills do not take half a day."""
+"""Half of what it is in earnest, so that thirty kills do not take half a day."""
 NEVER_MS = 120_000
 """A lease that no test sees the end of: nobody takes a turn over."""
 PATIENCE_SECONDS = 60.0
@@ -163,10 +163,10 @@ def answered_whole(caller: Caller, turn: int) -> None:
 
 @at_each_stage
 async def test_another_node_goes_on(tmp_path: Path, stage: Stage) -> None:
-    """Ten nodes are killed and every turn is answered whole.
+    """Six nodes are killed and every turn is answered whole.
 
     Meanwhile, in another conversation, leases do not run out. A living node with free slots is there too, and in the
-    time that others need for four such turns this one is not answered; it still belongs to the dead node.
+    time that others need for three such turns this one is not answered; it still belongs to the dead node.
     """
     with ExitStack() as servers:
         without, *others = [servers.enter_context(running_valkey()) for _ in range(1 + len(KILLS))]

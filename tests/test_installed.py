@@ -9,7 +9,6 @@ import asyncio
 import importlib.metadata
 import os
 import signal
-import socket
 import subprocess
 import sys
 import zipfile
@@ -24,6 +23,7 @@ import pytest
 from streaming.protocol import TurnCommitted
 from tests import product
 from tests.caller import calling
+from tests.ports import free_port
 from tests.processes import ROOT, START_SECONDS, Process, until_answers
 from tests.valkey import Valkey
 
@@ -91,12 +91,6 @@ def settings(folder: Path, bus_url: str, port: int) -> dict[str, str]:
         "JWT_SECRET": "not-a-secret-but-forty-eight-bytes-of-variety-0123456789",
         "ALLOW_GUESTS": "true",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -16,12 +16,12 @@ import numpy as np
 from gpu_node.engines import Samples, Word
 from gpu_node.engines.scripted import ScriptedStt, ScriptedTts
 from silvertalk.settings import Settings
-from silvertalk.supervisor import with_port
 from streaming.audio import MICROPHONE_RATE, write_wav
 from streaming.messages import Language
 from tests import product
 from tests.browser import Page, chromium, needs_chromium, page
 from tests.caller import calling
+from tests.ports import free_port
 from tests.streaming.voice import silence, vowels
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from tests.valkey import Valkey
@@ -33,7 +33,7 @@ SHOWN = "document.querySelector('{}').checkVisibility()"
 
 def chosen(valkey: Valkey, folder: Path, **changes: object) -> Settings:
     """A port that is known beforehand: a browser says from where its page came."""
-    return with_port(product.settings(valkey.url, folder, **changes))
+    return product.settings(valkey.url, folder, port=free_port(), **changes)
 
 
 def microphone(folder: Path, *parts: bytes) -> Path:
@@ -58,7 +58,7 @@ async def through_a_proxy(
     valkey: Valkey, folder: Path, **changes: object
 ) -> AsyncIterator[tuple[TcpProxy, product.Product]]:
     """The gateway behind a network that can be cut; the page comes from the proxy's address."""
-    port = with_port(product.settings(valkey.url, folder)).port
+    port = free_port()
     async with tcp_proxy(f"http://127.0.0.1:{port}") as proxy:
         settings = product.settings(valkey.url, folder, port=port, allowed_origins=proxy.url, **changes)
         async with product.gateway(settings) as served:

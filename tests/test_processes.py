@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from streaming.protocol import SpokenAudio, TurnCommitted
 from tests import product
 from tests.caller import Caller, calling
+from tests.ports import free_port
 from tests.processes import (
     SCRIPTED,
     START_SECONDS,
@@ -36,12 +36,6 @@ def folder() -> Iterator[Path]:
     """A short path: a unix socket stands in it."""
     with tempfile.TemporaryDirectory(prefix="st") as name:
         yield Path(name)
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def node_of(up: Process) -> int:
@@ -100,7 +94,7 @@ async def test_its_children_die_with_a_supervisor_that_is_killed(folder: Path) -
 
 
 async def test_a_gateway_told_to_stop_finishes_the_turn_in_hand(folder: Path, valkey: Valkey) -> None:
-    port = free_port()
+    port = str(free_port())
     settings = {"DATA_DIR": str(folder), "PORT": port, "BUS_URLS": valkey.url}
     async with started("silvertalk", "gateway", **settings) as gateway, product.node(valkey.url):
         url = f"http://127.0.0.1:{port}"
@@ -121,7 +115,7 @@ async def test_a_gateway_told_to_stop_finishes_the_turn_in_hand(folder: Path, va
 async def test_a_gateway_starts_with_nothing_there_and_recovers_as_it_comes(folder: Path, own_valkey: Valkey) -> None:
     own_valkey.kill()
     (folder / "data").touch()  # where the database's folder should be
-    port = free_port()
+    port = str(free_port())
     url = f"http://127.0.0.1:{port}"
     settings = {
         "DATA_DIR": str(folder),

@@ -75,6 +75,7 @@ async def heard_whole(caller: Caller, turn: int) -> TurnCommitted:
     return committed
 
 
+@pytest.mark.alone
 async def test_who_is_cut_off_while_speaking_loses_no_word(valkey: Valkey, tmp_path: Path) -> None:
     async with product.gateway(gateway_settings(valkey, tmp_path)) as served, product.node(valkey.url):
         async with tcp_proxy(served.url) as proxy, calling(proxy.url, patience_seconds=30) as caller:
@@ -202,9 +203,10 @@ async def test_another_gateway_takes_over_from_one_that_lives(valkey: Valkey, tm
     assert [len(request.context.history) for request in llm.asked] == [0, 2], "what was said before is remembered"
 
 
-KILLS = {"idle": 3, "speaking": 10, "thinking": 10, "replying": 10}
+KILLS = {"idle": 3, "speaking": 6, "thinking": 6, "replying": 6}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("stage", KILLS)
 async def test_a_gateway_that_is_killed_costs_no_word(stage: str, valkey: Valkey, tmp_path: Path) -> None:
     """Two gateways take turns; the killed one starts again while the other serves."""

@@ -28,6 +28,8 @@ from tests.caller import Caller, calling
 from tests.recordings import recordings
 from tests.valkey import Valkey
 
+pytestmark = pytest.mark.alone
+
 SAID: dict[Language, str] = {
     "ko": "어제는 오랜만에 손주들이 집에 와서 같이 저녁을 먹었어요.",
     "en": "My grandchildren came to see me yesterday and we had dinner together.",

@@ -165,6 +165,7 @@ async def test_patience_is_kept_though_nothing_else_is_said(valkey: Valkey, tmp_
     async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
         guest = await log_in_as_guest(served.url)
         async with calling(served.url, guest=guest, microphone=False) as caller:
+            assert caller.client.ready.patience == 1.0
             await caller.client.wait_for_me(2.0)
             [owned] = served.parts.gateway.sessions
             await caller.client.bye()
@@ -172,3 +173,4 @@ async def test_patience_is_kept_though_nothing_else_is_said(valkey: Valkey, tmp_
         async with calling(served.url, guest=guest, microphone=False) as caller:
             [owned] = served.parts.gateway.sessions
             assert owned.session.patience == 2.0
+            assert caller.client.ready.patience == 2.0

@@ -20,7 +20,7 @@
 
 Seconds are counted in samples of the microphone, after `client.playing` in samples of the reply.
 `tests.conversations.patterns` says how an event is described; the client adds two of its own: `client.playing turn=1`
-(a reply begins to be played) and `client.played turn=1` (what there was of it was played, or flushed). What holds of
+(a reply begins to be played) and `client.played turn=1` (all of it was played, or flushed). What holds of
 every conversation is not written here: `rules.py` has it.
 """
 

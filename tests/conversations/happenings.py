@@ -10,14 +10,14 @@ from tests.conversations.patterns import kind_of
 
 
 class Playing(Event, frozen=True, tag="client.playing"):
-    """A turn's reply begins to be played, or goes on after a gap; `position`: with this sample of its audio."""
+    """A reply of a turn begins to be played; `position`: with this sample of the turn's audio."""
 
     turn: int
     position: int
 
 
 class Played(Event, frozen=True, tag="client.played"):
-    """What there was of a turn's reply was played, or dropped."""
+    """All of a reply was played, or what was left of it dropped. A reply that runs dry and goes on is still played."""
 
     turn: int
     samples: int

@@ -16,7 +16,7 @@ import numpy as np
 from silvertalk.client import TalkClient
 from silvertalk.playback import VirtualPlayer
 from streaming.audio import FRAME_SAMPLES, MICROPHONE_RATE, Floats, float_to_pcm16, pcm16_to_float
-from streaming.protocol import Event, TurnCommitted
+from streaming.protocol import Event, Flush, ReplyEnded, TurnCommitted
 from tests.caller import Caller
 from tests.conversations.case import Case, Deed, Step
 from tests.conversations.coded_voice import murmur, speak
@@ -129,10 +129,13 @@ class Person(Caller):
         await self._until(lambda: self.captured >= sample)
 
     async def _until_played(self, began: Playing, seconds: float) -> None:
-        """So much of the reply was heard, or it is over. A player runs on where a busy machine stops the microphone."""
+        """So much of the reply was heard, or it is over.
+
+        A player runs on where a busy machine stops the microphone, and dry where it stops the node.
+        """
         player = self.client.player
         wanted = began.position + int(seconds * self.client.ready.output_rate)
-        await self._until(lambda: player.playhead(began.turn) >= wanted or player.playing != began.turn)
+        await self._until(lambda: player.playhead(began.turn) >= wanted or not self._playing[began.turn])
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Looked at with every frame."""
@@ -172,7 +175,7 @@ class Person(Caller):
         player.advance(now)
         turn = player.playing
         for known, playing in list(self._playing.items()):
-            if playing and known != turn:
+            if playing and known != turn and self._is_over(known):
                 self._playing[known] = False
                 await self._happened(Played(turn=known, samples=player.playhead(known)))
         if turn is not None and not self._playing.get(turn) and player.playhead(turn):
@@ -180,6 +183,10 @@ class Person(Caller):
             await self._happened(Playing(turn=turn, position=player.playhead(turn)))
         if self._echo is not None:
             self._echo.play(player)
+
+    def _is_over(self, turn: int) -> bool:
+        """No more comes of what is being played; otherwise it has run dry."""
+        return any(self.find(kind, turn=turn) for kind in (ReplyEnded, Flush, TurnCommitted))
 
     async def _happened(self, event: Event) -> None:
         async with self._news:

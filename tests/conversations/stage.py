@@ -23,9 +23,9 @@ from tests.conversations.case import Case, Deed
 from tests.conversations.coded_node import Script
 from tests.conversations.engines import CaseLlm
 from tests.gateways import SECRET, GatewayProcess
+from tests.ports import free_port
 from tests.processes import Process, start
 from tests.tcp_proxy import tcp_proxy
-from tests.test_processes import free_port
 from tests.valkey import Valkey, running_valkey
 
 GATEWAY = {"endpoint_wait_ms": 0, "silence_prompt_seconds": 0, "database_timeout_seconds": 30}
@@ -93,7 +93,7 @@ async def _of_processes(case: Case, valkey: Valkey, folder: Path, running: Async
         GatewayProcess(
             {
                 "DATA_DIR": str(folder),
-                "PORT": free_port(),
+                "PORT": str(free_port()),
                 "BUS_URLS": valkey.url,
                 "JWT_SECRET": SECRET,
                 "ALLOW_GUESTS": "true",

@@ -27,8 +27,9 @@ def _id(file: str, case: Case) -> str:
 @pytest.fixture(scope="module")
 def verdicts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What came of the cases that this run has selected, all of them run now."""
-    callspecs = [getattr(item, "callspec", None) for item in request.session.items]
-    cases = [spec.params["case"] for spec in callspecs if spec is not None and "case" in spec.params]
+    own = [item for item in request.session.items if item.path == request.path]
+    callspecs = [getattr(item, "callspec", None) for item in own]
+    cases = [spec.params["case"] for spec in callspecs if spec is not None]
     return dict(asyncio.run(run_cases(cases, tmp_path_factory.mktemp("conversations"), at_once=AT_ONCE)))
 
 

@@ -27,6 +27,8 @@ from tests.conversations.engines import CaseLlm
 from tests.conversations.person import Voice
 from tests.conversations.stage import Node
 
+pytestmark = pytest.mark.alone
+
 CASES = read_cases(FOLDER / "real" / "real.toml")
 SPEAKING_PEAK = 0.4
 

@@ -42,7 +42,7 @@ def valkey_socket() -> Iterator[Path]:
     """The unix socket of a Valkey of our own; its path is short, as a socket's must be."""
     with tempfile.TemporaryDirectory(prefix="stv-") as folder:
         socket = Path(folder) / "s"
-        with ValkeyServer(unix_socket_path=socket):
+        with ValkeyServer(unix_socket_path=socket, port=0):
             yield socket
 
 

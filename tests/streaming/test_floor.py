@@ -25,7 +25,7 @@ def test_an_ordinary_turn() -> None:
         assert state is expected
 
 
-@pytest.mark.parametrize("state", USERS_OWN)
+@pytest.mark.parametrize("state", [state for state in Floor if state in USERS_OWN])
 def test_no_reply_is_released_while_the_user_has_the_floor(state: Floor) -> None:
     with pytest.raises(IllegalMove):
         after(state, Move.REPLY_RELEASED)

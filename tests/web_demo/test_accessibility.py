@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from silvertalk.supervisor import with_port
 from streaming.protocol import Distress, Duck, EndpointWait, SpokenText
 from tests import product
 from tests.browser import Page, chromium, needs_chromium, page
+from tests.ports import free_port
 from tests.silvertalk.fake_gateway import FakeGateway
 from tests.valkey import Valkey
 from tests.web_demo.serving import served
@@ -95,7 +95,7 @@ async def look(tab: Page, script: str) -> Any:
 @asynccontextmanager
 async def talking(valkey: Valkey, folder: Path, size: str) -> AsyncIterator[Page]:
     """A conversation under way, with an answer, its times laid open, and a notice."""
-    settings = with_port(product.settings(valkey.url, folder))
+    settings = product.settings(valkey.url, folder, port=free_port())
     width, height = SIZES[size]
     async with product.gateway(settings), product.node(valkey.url), chromium() as tools:
         async with page(tools, width=width, height=height) as tab:
@@ -224,7 +224,7 @@ async def test_whoever_wants_no_motion_sees_none() -> None:
 
 
 async def test_a_keyboard_is_enough(valkey: Valkey, tmp_path: Path) -> None:
-    settings = with_port(product.settings(valkey.url, tmp_path))
+    settings = product.settings(valkey.url, tmp_path, port=free_port())
     async with product.gateway(settings), product.node(valkey.url), chromium() as tools, page(tools) as tab:
         await tab.go(f"http://127.0.0.1:{settings.port}/demo")
         await tab.run("document.querySelector('#start').focus()")
