@@ -4,6 +4,7 @@ NodeError
 ├── BadSettings           the environment holds a value that cannot be
 ├── WeightsMissing        a model's files are nowhere to be found, or are not what they should be
 ├── UnsupportedLanguage   an engine was asked for a language it does not speak
+├── ErrandRefused         an errand that this node cannot do, or nobody; `reason` is what its asker is told
 └── EngineError           an engine broke while working
     └── LlmError          `before_first_token` says whether another engine may still be tried
         ├── LlmRateLimited     429; `retry_after_seconds` where the server said so
@@ -12,6 +13,10 @@ NodeError
         ├── LlmMisconfigured   wrong key, wrong model name: never retried, and reported loudly
         └── LlmInterrupted     the stream broke after its first token
 """
+
+from __future__ import annotations
+
+from typing import Literal
 
 
 class NodeError(Exception):
@@ -32,6 +37,15 @@ class WeightsMissing(NodeError):
 
 class UnsupportedLanguage(NodeError):
     code = "unsupported_language"
+
+
+class ErrandRefused(NodeError):
+    code = "errand_refused"
+
+    def __init__(self, reason: Literal["unable", "bad_errand", "too_large"], detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
 
 
 class EngineError(NodeError):

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gpu_node.asked import Asked
-from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech
+from gpu_node.engines import LanguageModel, Looker, SpeechToText, TextToSpeech
 from gpu_node.hearing import Ear
 from gpu_node.speaking import Mouth
 from gpu_node.speculation import Speculations
@@ -66,7 +66,7 @@ may be gone."""
 class Engines:
     """What a node works with. `partial_samples`: new audio that makes a caption pass worth while; None: no captions.
     `turn_end`: None where there is no evidence of the sound. `filler_seconds`: silence after the endpoint that is
-    filled; 0: none is. `beforehand`: spoken while the node warms up."""
+    filled; 0: none is. `beforehand`: spoken while the node warms up. `looker`: None where nothing looks at pictures."""
 
     stt: SpeechToText
     llm: LanguageModel
@@ -76,6 +76,7 @@ class Engines:
     turn_end: TurnEndModel | None = None
     filler_seconds: float = 0.0
     beforehand: dict[Language, SpokenBeforehand] = field(default_factory=dict)
+    looker: Looker | None = None
 
 
 class TurnPipeline:

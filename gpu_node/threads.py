@@ -34,7 +34,8 @@ class Priority(IntEnum):
     """Who goes first; the lower, the sooner.
 
     A speculative clause comes after everything that somebody is really waiting for, the rest of a reply included: that
-    is made a few seconds ahead of its playing, but where it comes too late somebody hears a gap.
+    is made a few seconds ahead of its playing, but where it comes too late somebody hears a gap. An errand is nobody's
+    who listens.
     """
 
     FINAL = 0
@@ -42,6 +43,7 @@ class Priority(IntEnum):
     PARTIAL = 2
     LATER_CLAUSE = 3
     SPECULATIVE_CLAUSE = 4
+    ERRAND = 5
 
 
 class EngineQueue:

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from gpu_node.errands import Errands
 from gpu_node.pipeline import Engines, TurnPipeline
 from gpu_node.speculation import Speculations
 from gpu_node.spoken_beforehand import speak_beforehand
@@ -28,6 +29,9 @@ log = logger("worker")
 
 MAX_HELD = 8
 """Turns held for each slot, those included whose person only listens to the reply."""
+
+ERRAND_SECONDS = 2.0
+"""A drain waits so long for an errand to be handed back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,15 @@ class Worker:
         self._turns: dict[asyncio.Task[None], _Held] = {}
         self._draining = asyncio.Event()
         self._slot_freed = asyncio.Event()
+        self._errands = Errands(
+            bus.errand_claims,
+            lambda: self._engines,
+            node=name,
+            lease_ms=lease_ms,
+            engine_stall_ms=engine_stall_ms,
+            turns_in_hand=lambda: self._busy,
+            slots=slots,
+        )
 
     async def warm_up(self) -> None:
         """Run every engine once at real shapes, and have ready what is spoken beforehand. A node is not offered to
@@ -95,16 +108,22 @@ class Worker:
         self._draining.set()
         self._claims.wake()
         self._slot_freed.set()
+        self._errands.drain()
 
     async def run(self) -> None:
         """Claim and serve; returns when drained."""
         renewing = asyncio.create_task(self._renew_leases(), name="renew-leases")
+        errands = asyncio.create_task(self._errands.run(), name="errands")
+        errands.add_done_callback(_tell_end)
         try:
             await self._claim_turns()
             await self._finish_turns()
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+            self._errands.drain()
+            await asyncio.wait([errands], timeout=ERRAND_SECONDS)
+            for task in (renewing, errands):
+                task.cancel()
+            await asyncio.wait([renewing, errands])
 
     async def _claim_turns(self) -> None:
         while not self._draining.is_set():
@@ -134,6 +153,7 @@ class Worker:
             held.may_begin.set()
         task = asyncio.create_task(self._serve(held), name=f"turn:{pipeline.name}")
         self._turns[task] = held
+        self._errands.reconsider()
         task.add_done_callback(self._forget)
 
     async def _make_room(self, task: asyncio.Task[None]) -> None:
@@ -178,6 +198,7 @@ class Worker:
 
     def _slot_changed(self) -> None:
         self._slot_freed.set()
+        self._errands.reconsider()
         self._claims.wake()  # it may be waiting for fewer offers than there are slots now
 
     def _forget(self, task: asyncio.Task[None]) -> None:
@@ -222,3 +243,9 @@ class Worker:
         if tasks:
             await asyncio.wait(tasks)
         await asyncio.gather(*(claimed.hand_back() for claimed in turns))
+
+
+def _tell_end(errands: asyncio.Task[None]) -> None:
+    """Turns go on without errands, but somebody has to know."""
+    if not errands.cancelled() and (error := errands.exception()) is not None:
+        log.error("errands_ended", exc_info=error)

@@ -5,6 +5,7 @@
 /livez  /readyz          is the process alive; can a person be answered
 /metrics                 Prometheus
 /demo                    the browser's page (`silvertalk.page`)
+/media/…                 links and uploads of the folder store (`silvertalk.media.door`)
 /auth/… /v1/talk/ticket /v1/me/listening
                          REST (`silvertalk.api`)
 """
@@ -18,22 +19,28 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 
 from silvertalk import __version__, metrics
+from silvertalk.about_person import Acquaintances
 from silvertalk.api.rest import rest
 from silvertalk.api.services import Services
 from silvertalk.committer import Committer
 from silvertalk.database import Database
 from silvertalk.gateway import Gateway
 from silvertalk.habits import HabitKeeper
-from silvertalk.jobs import Jobs
+from silvertalk.jobs import WORK_GROUP, WORK_STREAM, Jobs
 from silvertalk.listening import VadService
-from silvertalk.media.store import open_media
+from silvertalk.media.door import media_routes
+from silvertalk.media.store import MediaStore, open_media
 from silvertalk.notices import Notices
 from silvertalk.orphans import Orphans
 from silvertalk.page import Page
+from silvertalk.revocations import Revocations
+from silvertalk.services.kakao import Kakao
 from silvertalk.settings import Settings
+from silvertalk.text_talk import TextTalk
+from silvertalk.voice_keeping import VoiceKeeper
 from streaming.bus import Bus
 from streaming.messages import TurnRecord
 from streaming.vad import SileroModel, find_silero
@@ -48,6 +55,7 @@ class Parts:
     database: Database
     committer: Committer
     gateway: Gateway
+    notices: Notices
     app: Starlette
 
 
@@ -70,22 +78,40 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
                 pool_size=settings.database_pool,
             )
         )
+        notices = Notices(bus, database)
         vad = await stack.enter_async_context(VadService(SileroModel(find_silero())))
 
         async def on_committed(record: TurnRecord) -> None:
+            voices.committed(record)
             await gateway.on_committed(record)
 
-        committer = await stack.enter_async_context(Committer(database, on_committed, limit=settings.commit_backlog))
+        media = await stack.enter_async_context(open_media(settings))
+        voices = await stack.enter_async_context(VoiceKeeper(database, media))
+        committer = await stack.enter_async_context(
+            Committer(
+                database,
+                on_committed,
+                limit=settings.commit_backlog,
+                on_refused=lambda record: gateway.on_refused(record),
+            )
+        )
         habits = await stack.enter_async_context(HabitKeeper(database))
-        gateway = Gateway(settings, bus, vad, committer, habits)
+        revocations = Revocations(bus, database)
+        acquaintances = Acquaintances(database, default_zone=settings.time_zone)
+        gateway = Gateway(
+            settings, bus, vad, committer, habits, acquaintances, revocations, feeds=notices.feeds, voices=voices
+        )
         bus.on_replaced = gateway.on_replaced  # heard from the first session on, before it is announced
         bus.on_moved = gateway.on_moved
-        bus.on_revoked = gateway.on_revoked
+
+        def on_revoked(user: str, login: str) -> None:
+            gateway.on_revoked(user, login)
+            notices.feeds.end(user, login)
+
+        bus.on_revoked = on_revoked
         await stack.enter_async_context(Orphans(bus, database, settings))
         stack.push_async_callback(gateway.close)
-        media = await stack.enter_async_context(open_media(settings))
-        jobs = Jobs(database)
-        notices = Notices(bus, database)
+        jobs = await stack.enter_async_context(Jobs(database, settings.bus[0]))
         services = Services.of(
             settings,
             bus=bus,
@@ -93,15 +119,18 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             media=media,
             jobs=jobs,
             notices=notices,
+            revocations=revocations,
+            kakao=await stack.enter_async_context(Kakao(settings)),
             door=gateway.check_door,
+            talk=await stack.enter_async_context(TextTalk(gateway, bus, database)),
         )
         app = _application(settings, bus, database, gateway, services)
-        yield Parts(settings, bus, database, committer, gateway, app)
+        yield Parts(settings, bus, database, committer, gateway, notices, app)
 
 
 def _application(settings: Settings, bus: Bus, database: Database, gateway: Gateway, services: Services) -> Starlette:
-    status = _Status(settings, bus, database)
-    return Starlette(
+    status = _Status(settings, bus, database, services.media)
+    application = Starlette(
         routes=[
             WebSocketRoute("/v1/talk", gateway.talk),
             Route("/", status.about),
@@ -109,18 +138,21 @@ def _application(settings: Settings, bus: Bus, database: Database, gateway: Gate
             Route("/readyz", status.ready),
             Route("/metrics", status.metrics),
             Route("/demo{name:path}", Page()),
-            Mount("/", rest(services)),
+            *media_routes(services.media, services.origins),
         ]
     )
+    application.router.default = rest(services)  # no Mount: its pattern misses a path with a line end in it
+    return application
 
 
 class _Status:
     """What an operator, a load balancer or a curious person asks."""
 
-    def __init__(self, settings: Settings, bus: Bus, database: Database) -> None:
+    def __init__(self, settings: Settings, bus: Bus, database: Database, media: MediaStore) -> None:
         self._settings = settings
         self._bus = bus
         self._database = database
+        self._media = media
 
     async def about(self, request: Request) -> Response:
         return JSONResponse(
@@ -156,5 +188,7 @@ class _Status:
         return {
             "bus": "up" if reached else "away",
             "database": "up" if self._database.ready else "away",
+            "media": "up" if await self._media.ready() else "away",
             "nodes": str(nodes),
+            "workers": str(await self._bus.reading(WORK_STREAM, WORK_GROUP) if reached else 0),
         }

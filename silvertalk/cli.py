@@ -11,6 +11,7 @@ from rich.console import Console
 from silvertalk import __version__
 from silvertalk.doctor import doctor_command
 from silvertalk.errors import ConfigurationError
+from silvertalk.jobs_command import jobs_app
 from silvertalk.replay.command import replay_command
 from silvertalk.settings import Settings
 from streaming.errors import BusError
@@ -53,7 +54,7 @@ def _address_of(settings: Settings) -> str:
 
 @app.command()
 def up() -> None:
-    """Start everything on this machine: Valkey, gateway and one node. Ctrl-C stops them."""
+    """Start everything on this machine: Valkey, gateway, one worker and one node. Ctrl-C stops them."""
     from silvertalk import supervisor
 
     settings = supervisor.with_port(_settings())
@@ -79,8 +80,18 @@ def gateway() -> None:
     _run(serve(settings), settings)
 
 
+@app.command()
+def worker() -> None:
+    """Run a worker for background jobs; the bus, the database and the media store are elsewhere."""
+    from silvertalk.worker import work
+
+    settings = _settings()
+    _run(work(settings), settings)
+
+
 app.command("replay")(replay_command)
 app.command("doctor")(doctor_command)
+app.add_typer(jobs_app, name="jobs")
 
 
 @app.command()

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from silvertalk.backoff import Backoff
 from silvertalk.database import Database
-from silvertalk.errors import DatabaseAway, DatabaseRefused
+from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused
 from silvertalk.metrics import COMMIT_BACKLOG, COMMIT_FAILURES, COMMIT_SECONDS, COMMITTED
 from streaming.logs import logger
 from streaming.messages import TurnRecord
@@ -38,14 +38,20 @@ class Committer:
     """Owns the task "committer". `async with` starts it; leaving drops what waits (see `drain`).
 
     `on_committed(record)` is awaited after the row is in the database, also when it was there before. What it raises is
-    logged and counted, and the turn stays committed.
+    logged and counted, and the turn stays committed. `on_refused(record)` hears of a turn that never will be there.
     """
 
     def __init__(
-        self, database: Database, on_committed: Callable[[TurnRecord], Awaitable[None]], *, limit: int = 10_000
+        self,
+        database: Database,
+        on_committed: Callable[[TurnRecord], Awaitable[None]],
+        *,
+        limit: int = 10_000,
+        on_refused: Callable[[TurnRecord], None] = lambda record: None,
     ) -> None:
         self._database = database
         self._on_committed = on_committed
+        self._on_refused = on_refused
         # A turn is about 2 KiB: the default limit holds 20 MiB, ten minutes of 150 busy sessions. At the limit `submit`
         # waits, which holds back that session alone; `full` lets the door refuse new ones meanwhile.
         self._limit = limit
@@ -98,8 +104,12 @@ class Committer:
             async with self._changed:
                 await self._changed.wait_for(lambda: bool(self._waiting))
             record = self._waiting[0]  # it leaves the queue once it is written: a cancelled write counts as left
-            if await self._write(record) and isinstance(record, TurnRecord):
-                await self._tell(record)
+            written = await self._write(record)
+            if isinstance(record, TurnRecord):
+                if written:
+                    await self._tell(record)
+                else:
+                    self._on_refused(record)
             async with self._changed:
                 self._waiting.popleft()
                 COMMIT_BACKLOG.set(len(self._waiting))
@@ -117,6 +127,9 @@ class Committer:
                 new = await self._database.commit_turn(record)
             except DatabaseAway:
                 COMMIT_FAILURES.labels("away").inc()
+            except AccountErased:
+                log.info("commit_of_the_erased", **_whose(record))  # they left in the middle of it
+                return False
             except DatabaseRefused:
                 COMMIT_FAILURES.labels("refused").inc()
                 log.error("commit_refused", **_whose(record), exc_info=True)

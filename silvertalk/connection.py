@@ -85,3 +85,8 @@ def problem_of(error: ProtocolError) -> Problem:
     return Problem(
         code=error.code, retryable=False, message_ko=protocol_message_ko(error), message_en=error.detail[:200]
     )
+
+
+def problem_told(error: SilverTalkError) -> Problem:
+    """Why the conversation ends, or does not begin."""
+    return Problem(code=error.code, retryable=error.retryable, message_ko=error.message_ko, message_en=error.message_en)

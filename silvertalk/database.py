@@ -145,7 +145,7 @@ class Database:
         """Write a closed turn and its session, in one transaction. A row that knew less of it is replaced.
 
         True when the row is new, False when it was there already; either way it is there now. Raises DatabaseAway, or
-        DatabaseRefused for a record that no try will bring in (a session of another user, an id too long).
+        DatabaseRefused for a record that no try will bring in (another user's session, a deleted one, an id too long).
         """
         row = turn_row(record)
         async with self.transaction() as connection:
@@ -180,14 +180,18 @@ class Database:
             earlier = _sessions.c.started_at > row["started_at"]
             counted = await connection.execute(
                 update(_sessions)
-                .where(_sessions.c.id == row["session_id"], _sessions.c.user_id == row["user_id"])
+                .where(
+                    _sessions.c.id == row["session_id"],
+                    _sessions.c.user_id == row["user_id"],
+                    _sessions.c.deleted_at.is_(None),
+                )
                 .values(
                     turn_count=_sessions.c.turn_count + int(new),
                     started_at=case((earlier, row["started_at"]), else_=_sessions.c.started_at),
                 )
             )
             if counted.rowcount != 1:
-                raise DatabaseRefused("the session is another user's")
+                raise DatabaseRefused("the session is another user's, or deleted")
         return new
 
     async def end_session(self, session: str, ended_at: datetime) -> bool:
@@ -254,6 +258,13 @@ class Database:
         async with self.transaction() as connection:
             return int((await connection.execute(select(func.count()).select_from(_turns))).scalar_one())
 
+    async def wipe(self) -> None:
+        """See to it that what was deleted is not in the database's file any more, nor in the log beside it. SQLite does
+        so only now and then; PostgreSQL by its own VACUUM. Raises DatabaseAway."""
+        if self._engine.name == "sqlite":
+            async with self.transaction() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction within the time-out, its errors sorted."""
@@ -277,10 +288,37 @@ def user_hash(user: str) -> str:
 
 
 async def refuse_erased(connection: AsyncConnection, user: str) -> None:
-    """Nothing is written for somebody who is deleted, however late it comes. Raises AccountErased."""
+    """Nothing is written for somebody who is deleted, however late it comes. Raises AccountErased.
+
+    To be asked first in a transaction that writes for them: who deletes them waits for its end (`no_writer_of`).
+    """
+    if connection.dialect.name == "sqlite":
+        await _write_alone(connection)
+    else:
+        await connection.execute(select(func.pg_advisory_xact_lock_shared(_lock_of(user))))
     erased = select(_erasures.c.receipt).where(_erasures.c.user_hash == user_hash(user))
     if (await connection.execute(erased)).one_or_none() is not None:
         raise AccountErased
+
+
+async def no_writer_of(connection: AsyncConnection, user: str) -> None:
+    """Nobody else writes for this person until this transaction is over; whoever does, is waited for."""
+    if connection.dialect.name == "sqlite":
+        await _write_alone(connection)
+    else:
+        await connection.execute(select(func.pg_advisory_xact_lock(_lock_of(user))))
+
+
+async def _write_alone(connection: AsyncConnection) -> None:
+    """SQLite's one lock for writing, from now on: its driver would take it with the first row that is written, and what
+    was read before could be over by then."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    if not getattr(raw, "in_transaction", False):
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _lock_of(user: str) -> int:
+    return int.from_bytes(bytes.fromhex(user_hash(user))[:8], signed=True)
 
 
 def turn_row(record: TurnRecord) -> dict[str, Any]:
@@ -361,6 +399,7 @@ def _engine(url: str, timeout_seconds: float, pool_size: int) -> AsyncEngine:
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")  # FULL: what was told as committed outlives a power cut
+    # FULL: what was told as committed outlives a power cut. secure_delete: what is deleted is not left in the file.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

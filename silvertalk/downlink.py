@@ -16,6 +16,7 @@ from streaming.protocol import (
     Event,
     FloorMoved,
     Flush,
+    NoticeTold,
     PartialTranscript,
     Ready,
     ReceivedSamples,
@@ -30,7 +31,7 @@ from streaming.protocol import (
 MAX_RECORDED_BYTES = 64 * 1024 * 1024
 """Reply audio kept in `recorded`; beyond it the oldest turn's audio is dropped."""
 
-PASSING = (Duck, EndpointWait, FloorMoved, PartialTranscript, ReceivedSamples, Reconnect, Speculation)
+PASSING = (Duck, EndpointWait, FloorMoved, NoticeTold, PartialTranscript, ReceivedSamples, Reconnect, Speculation)
 """Told to whoever is there, and not again to who was away: always news, and no position to come back to."""
 
 

@@ -9,17 +9,30 @@ SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `
 │   ├── TicketRefused        the ticket for the voice socket is unknown, used or too old
 │   ├── GuestRefused         a guest id that we did not give
 │   ├── GuestsClosed         this server takes no guests
+│   ├── RefreshRefused       a refresh token that is unknown, too old or revoked: log in again
+│   ├── RefreshReused        a refresh token that was used before; its login is revoked
+│   ├── KakaoRefused         Kakao does not vouch for this person, or not to us
+│   ├── WebhookRefused       a webhook that does not come from whom it says
 │   └── OriginRefused        a page of another site is asking
 ├── RequestError             what is asked cannot be understood
 │   ├── RequestInvalid       a field is wrong
 │   ├── RequestTooLarge      the body is over the limit
 │   ├── MediaTooLarge        a picture or recording is over its limit
+│   ├── PictureTypeRefused   a file of a kind that is not taken
+│   ├── UploadMissing        an upload is reported that has not arrived
+│   ├── GalleryFull          a person has as many photos as one may have
+│   ├── KeyReused            an idempotency key came again with another request
+│   ├── AnswerNotKept        it was done, and its answer cannot be given again
+│   ├── NothingTold          a conversation without a word and without a photo cannot be finished
 │   ├── TooSlow              the body took too long to come
 │   └── NotFound             nothing there
 ├── Refused                  understood, but not now
 │   ├── RateLimited          too often; `retry_after_seconds`
 │   ├── ServerFull           no room for another session
 │   ├── AddressFull          too many sessions from one address
+│   ├── StillAnswering       the same request, by its idempotency key, is being carried out
+│   ├── ConversationTaken    a conversation can be opened once, and it was
+│   ├── FloorTaken           the person is speaking, or waits for an answer: nothing can be typed now
 │   ├── Draining             this gateway is going away: come back, another will answer
 │   ├── SessionReplaced      the same person opened a newer session
 │   └── ClientTooSlow        it takes what it is sent too slowly, or not at all
@@ -27,9 +40,12 @@ SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `
 │   ├── DatabaseAway         it will be tried again
 │   ├── BusAway              Redis cannot be reached
 │   ├── MediaAway            the media store cannot be reached
+│   ├── KakaoAway            Kakao cannot be reached, or asks us to wait
+│   ├── KakaoNotConfigured   this server has no Kakao login
 │   └── NoNode               nobody claimed the turn in time
 ├── DatabaseRefused          the database will never take this row; trying again is useless
 │   └── AccountErased        it is a deleted person's
+├── JobFailed                background work that no further try will do; `reason` says why
 ├── TurnLost                 a turn could not be answered, whoever tried
 └── Internal                 our own mistake
 
@@ -113,6 +129,29 @@ class GuestsClosed(AuthError):
     message_en = "This server takes no guests."
 
 
+class RefreshRefused(AuthError):
+    code = "refresh_refused"
+    message_ko = "로그인한 지 오래되었어요. 다시 로그인해 주세요."
+    message_en = "The refresh token is unknown, expired or revoked: log in again."
+
+
+class RefreshReused(AuthError):
+    code = "refresh_reused"
+    message_ko = RefreshRefused.message_ko
+    message_en = "The refresh token was used before: its whole login is revoked. Log in again."
+
+
+class KakaoRefused(AuthError):
+    code = "kakao_refused"
+    message_ko = "카카오 로그인을 확인하지 못했어요. 다시 로그인해 주세요."
+    message_en = "Kakao does not accept this token or code, or it was made for another app."
+
+
+class WebhookRefused(AuthError):
+    code = "webhook_refused"
+    message_en = "The webhook does not prove where it comes from."
+
+
 class OriginRefused(AuthError):
     code = "origin_refused"
     http_status = 403
@@ -160,6 +199,52 @@ class MediaTooLarge(RequestError):
     close_code = 4413
     message_ko = "사진이 너무 커요. 조금 작은 사진으로 해 주세요."
     message_en = "The picture or recording is too large."
+
+
+class PictureTypeRefused(RequestError):
+    code = "picture_type_refused"
+    http_status = 415
+    close_code = 4415
+    message_ko = "이 파일은 받을 수 없어요. 사진을 골라 주세요."
+    message_en = "Only JPEG, PNG, WEBP and HEIC pictures are taken."
+
+
+class UploadMissing(RequestError):
+    code = "upload_missing"
+    http_status = 409
+    close_code = 4409
+    retryable = True
+    message_ko = "사진이 아직 도착하지 않았어요. 다시 올려 주세요."
+    message_en = "Nothing was uploaded for this photo, or something else than was announced: upload it, then ask again."
+
+
+class GalleryFull(RequestError):
+    code = "gallery_full"
+    http_status = 409
+    close_code = 4409
+    message_ko = "사진을 더 담을 자리가 없어요. 몇 장을 지우신 뒤에 다시 해 주세요."
+    message_en = "This person has as many photos here as one may have."
+
+
+class KeyReused(RequestError):
+    code = "idempotency_key_reused"
+    http_status = 422
+    close_code = 4422
+    message_en = "This Idempotency-Key came with another request before: each request needs a key of its own."
+
+
+class AnswerNotKept(RequestError):
+    code = "answer_not_kept"
+    http_status = 409
+    close_code = 4409
+    message_ko = "이미 처리된 요청이에요."
+    message_en = "This request was carried out before; its answer was too long to be kept, or was left in the middle."
+
+
+class NothingTold(RequestError):
+    code = "nothing_told"
+    message_ko = "아직 나누신 이야기가 없어요. 이야기를 조금 들려주신 뒤에 마쳐 주세요."
+    message_en = "Nothing was said in this conversation, and it has no photo."
 
 
 class TooSlow(RequestError):
@@ -215,6 +300,31 @@ class AddressFull(Refused):
     message_en = "Too many sessions from one address."
 
 
+class StillAnswering(Refused):
+    code = "still_answering"
+    http_status = 409
+    close_code = 4409
+    message_ko = "요청을 처리하고 있어요. 잠시만 기다려 주세요."
+    message_en = "The same request, by its Idempotency-Key, is being carried out: ask again for its answer."
+
+
+class ConversationTaken(Refused):
+    code = "conversation_taken"
+    http_status = 409
+    close_code = 4409
+    retryable = False
+    message_ko = "이미 시작하신 이야기예요. 새로 시작해 주세요."
+    message_en = "This conversation was opened already: begin another."
+
+
+class FloorTaken(Refused):
+    code = "floor_taken"
+    http_status = 409
+    close_code = 4409
+    message_ko = "지금 하시던 말씀이 끝난 뒤에 써 주세요."
+    message_en = "The person is speaking or waits for an answer: send the text once the turn in hand is answered."
+
+
 class Draining(Refused):
     code = "draining"
     message_ko = "잠깐 다시 연결할게요. 조금만 기다려 주세요."
@@ -266,6 +376,19 @@ class MediaAway(PartAway):
     message_en = "The media store cannot be reached."
 
 
+class KakaoAway(PartAway):
+    code = "kakao_away"
+    message_ko = "지금은 카카오에 연결할 수 없어요. 조금 뒤에 다시 해 주세요."
+    message_en = "Kakao cannot be reached, or asks us to wait."
+
+
+class KakaoNotConfigured(PartAway):
+    code = "kakao_not_configured"
+    retryable = False
+    message_ko = "여기에서는 카카오로 로그인하실 수 없어요."
+    message_en = "This server has no Kakao login: its KAKAO_ settings are empty."
+
+
 class NoNode(PartAway):
     code = "no_node"
     message_ko = "복실이가 아직 준비 중이에요. 조금만 기다려 주세요."
@@ -283,6 +406,17 @@ class AccountErased(DatabaseRefused):
     close_code = 4401
     message_ko = "탈퇴하신 계정이에요. 다시 가입하실 수 있어요."
     message_en = "This account was deleted."
+
+
+class JobFailed(SilverTalkError):
+    """Raised by a job's work: it is a dead letter at once, for `reason`, a short code that its person is told."""
+
+    code = "job_failed"
+    message_en = "The job can never be done."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class TurnLost(SilverTalkError):

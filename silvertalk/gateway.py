@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from weakref import WeakValueDictionary
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from silvertalk import metrics
+from silvertalk.about_person import Acquaintances
 from silvertalk.auth import check_origin
 from silvertalk.committer import Committer
-from silvertalk.connection import Connection, problem_of
+from silvertalk.connection import Connection, problem_of, problem_told
 from silvertalk.errors import (
     AddressFull,
+    AuthError,
     Draining,
     OriginRefused,
     ServerFull,
@@ -30,15 +33,19 @@ from silvertalk.errors import (
 )
 from silvertalk.habits import HabitKeeper
 from silvertalk.listening import VadService
-from silvertalk.owned_session import HABITS_SECONDS, Beginning, OwnedSession, Parts
+from silvertalk.notice_feeds import Feeds
+from silvertalk.owned_session import Beginning, OwnedSession, Parts, known_of
 from silvertalk.reader import receive
+from silvertalk.revocations import Revocations
 from silvertalk.settings import Settings
 from silvertalk.taking_over import Unknown, take_over
-from silvertalk.tickets import redeem_ticket
+from silvertalk.tickets import Ticket, redeem_ticket
+from silvertalk.tokens import Identity
+from silvertalk.voice_keeping import VoiceKeeper
 from streaming.bus import Bus, Journal
 from streaming.errors import ProtocolError
 from streaming.logs import logger
-from streaming.messages import TurnRecord
+from streaming.messages import Language, TurnRecord
 from streaming.protocol import (
     Hello,
     Problem,
@@ -60,13 +67,26 @@ class Gateway:
     """All voice connections of this process."""
 
     def __init__(
-        self, settings: Settings, bus: Bus, vad: VadService, committer: Committer, habits: HabitKeeper
+        self,
+        settings: Settings,
+        bus: Bus,
+        vad: VadService,
+        committer: Committer,
+        habits: HabitKeeper,
+        acquaintances: Acquaintances,
+        revocations: Revocations,
+        feeds: Feeds | None = None,
+        voices: VoiceKeeper | None = None,
     ) -> None:
+        """`feeds`: where given, a person's notices are told on their voice socket too. `voices`: where given, it keeps
+        the recordings of those who agreed."""
         self._settings = settings
         self._bus = bus
         self._committer = committer
+        self._revocations = revocations
         self._origins = settings.origins()
-        self._parts = Parts(settings, bus, vad, committer, habits, name=f"gateway-{secrets.token_hex(6)}")
+        name = f"gateway-{secrets.token_hex(6)}"
+        self._parts = Parts(settings, bus, vad, committer, habits, acquaintances, name=name, feeds=feeds, voices=voices)
         self._sessions: dict[str, OwnedSession] = {}
         """Those with a client, and those whose client may come back: at most as many again (`_make_room`)."""
         self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -75,6 +95,11 @@ class Gateway:
         self._per_address: Counter[str] = Counter()
         self._forgetting: set[asyncio.Task[None]] = set()
         self._draining = False
+
+    @property
+    def name(self) -> str:
+        """Among the owners of sessions."""
+        return self._parts.name
 
     @property
     def sessions(self) -> list[OwnedSession]:
@@ -113,8 +138,16 @@ class Gateway:
             log.error("connection_failed", code=known.code, exc_info=error)
             await _refuse(socket, known)
         finally:
-            self._places -= 1
-            self._per_address -= Counter({address: 1})
+            self._leave(address)
+
+    @contextmanager
+    def place(self, address: str) -> Iterator[None]:
+        """A place for somebody without a socket. Raises why there is none."""
+        self._admit(address)
+        try:
+            yield
+        finally:
+            self._leave(address)
 
     def check_door(self) -> None:
         """Raise Draining or ServerFull while no new session may begin."""
@@ -131,13 +164,20 @@ class Gateway:
         self._places += 1
         self._per_address[address] += 1
 
+    def _leave(self, address: str) -> None:
+        self._places -= 1
+        self._per_address -= Counter({address: 1})
+
     async def _welcome(self, socket: WebSocket, address: str) -> None:
         hello = await self._hello(socket)
-        identity = await redeem_ticket(self._bus, hello.ticket)
+        ticket = await redeem_ticket(self._bus, hello.ticket)
+        identity = ticket.identity
+        await self._revocations.check(identity)
         if self._draining:
             raise Draining
-        owned, resume, resync = await self._session_for(identity.user, hello)
+        owned, resume, resync = await self._session_for(ticket, hello)
         owned.login = identity.login
+        await self._check_again(identity, owned)
         reason = await Connection(socket, owned, hello).serve(resume, resync)
         if reason is not None:
             await _refuse(socket, reason)
@@ -146,11 +186,20 @@ class Gateway:
         else:
             await _close(socket, 1000, "bye")
 
+    async def _check_again(self, identity: Identity, owned: OwnedSession) -> None:
+        """What was revoked since the first look was announced before this session could hear of it."""
+        try:
+            await self._revocations.check(identity)
+        except AuthError as refusal:
+            owned.end(refusal)
+        except SilverTalkError:
+            pass  # nobody can be asked now: the first look was a moment ago
+
     # --- which session -----------------------------------------------------------------------------------------------
 
-    async def _session_for(self, user: str, hello: Hello) -> tuple[OwnedSession, Resume | None, str]:
+    async def _session_for(self, ticket: Ticket, hello: Hello) -> tuple[OwnedSession, Resume | None, str]:
         """The session, from where it is gone on with, and otherwise why not. Raises BusError."""
-        resync = ""
+        user, resync = ticket.identity.user, ""
         if hello.resume is not None:
             lock = self._arriving.setdefault(hello.resume.session, asyncio.Lock())
             async with lock:
@@ -159,7 +208,8 @@ class Gateway:
                 except Unknown as unknown:
                     resync = unknown.reason
         metrics.OPENED.labels(resync or "new").inc()
-        return await self._opened(user, hello), None, resync
+        owned = await self.open(user, ticket.session, language=hello.language, push_to_talk=hello.push_to_talk)
+        return owned, None, resync
 
     async def _resumed(self, user: str, hello: Hello, resume: Resume) -> OwnedSession:
         """A session of this gateway's, or another's taken over. Raises Unknown, BusError."""
@@ -181,9 +231,17 @@ class Gateway:
         metrics.OPENED.labels("resumed").inc()
         return kept
 
-    async def _opened(self, user: str, hello: Hello) -> OwnedSession:
-        session = secrets.token_hex(16)
-        habits = await self._parts.habits.load(user, HABITS_SECONDS)
+    async def open_in_writing(self, identity: Identity, reserved: str, language: Language) -> OwnedSession:
+        """A new session of somebody who types, without a socket. Raises BusError."""
+        owned = await self.open(identity.user, reserved, language=language, push_to_talk=True)
+        owned.login = identity.login
+        await self._check_again(identity, owned)
+        return owned
+
+    async def open(self, user: str, reserved: str, *, language: Language, push_to_talk: bool) -> OwnedSession:
+        """A new session: the one that was `reserved`, if one was. Raises BusError."""
+        session = reserved or secrets.token_hex(16)
+        habits, acquaintance = await known_of(self._parts, user, session)
         journal = await Journal.own(self._bus, session, gateway=self._parts.name)
         try:
             owned = OwnedSession(
@@ -192,9 +250,10 @@ class Gateway:
                 Beginning(
                     session=session,
                     user=user,
-                    language=hello.language,
-                    push_to_talk=hello.push_to_talk,
+                    language=language,
+                    push_to_talk=push_to_talk,
                     habits=habits,
+                    acquaintance=acquaintance,
                     last_event=1,
                 ),
             )
@@ -204,7 +263,7 @@ class Gateway:
             raise
         owned.start()
         await self._welcome_session(owned)
-        log.info("session_opened", session=session, language=hello.language)
+        log.info("session_opened", session=session, language=language)
         return owned
 
     async def _welcome_session(self, owned: OwnedSession) -> None:
@@ -236,6 +295,10 @@ class Gateway:
             if other is not owned:
                 other.end(SessionReplaced())
 
+    def living(self, user: str) -> OwnedSession | None:
+        """The person's conversation, where it goes on here."""
+        return next((owned for owned in self._of(user) if not owned.ending.is_set()), None)
+
     def _of(self, user: str) -> list[OwnedSession]:
         return [owned for owned in self._sessions.values() if owned.user == user]
 
@@ -261,6 +324,11 @@ class Gateway:
         """The committer has written a turn."""
         if (owned := self._sessions.get(record.session)) is not None:
             owned.committed(record)
+
+    def on_refused(self, record: TurnRecord) -> None:
+        """The committer will never write a turn: its person is deleted, or it is no turn."""
+        if (owned := self._sessions.get(record.session)) is not None:
+            owned.refused(record)
 
     def on_replaced(self, session: str) -> None:
         """Another gateway says that this session's person has a newer one."""
@@ -310,9 +378,7 @@ class Gateway:
 
 async def _refuse(socket: WebSocket, error: SilverTalkError) -> None:
     """Say why in words, then close with the error's code."""
-    problem = Problem(
-        code=error.code, retryable=error.retryable, message_ko=error.message_ko, message_en=error.message_en
-    )
+    problem = problem_told(error)
     await _last_words(socket, problem)
     await _close(socket, error.close_code, error.code)
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from silvertalk.backoff import Backoff
 from silvertalk.database import Database
-from silvertalk.errors import DatabaseAway
+from silvertalk.errors import AccountErased, DatabaseAway
 from silvertalk.models import Habit
 from silvertalk.pause_profile import MAX_UNKEPT, Observation, PauseProfile
 from streaming.logs import logger
@@ -257,6 +257,8 @@ class HabitKeeper:
             self._waiting[user] = changes.then(self._waiting.get(user, Changes()))
             self._keep_to_limit()
             return False
+        except AccountErased:
+            pass  # what was learned of somebody who has left is theirs, and gone
         except Exception:  # refused, or a mistake of ours: nobody else's must wait for it
             log.error("habits_lost", user=user, exc_info=True)
         self._in_hand = None

@@ -10,13 +10,24 @@ from silvertalk.repair import Request
 from silvertalk.turn import Turn
 from streaming.messages import Language, ReplyContext, TurnRecord, Utterance
 
+Inform = Callable[[ReplyContext, int], ReplyContext]
+"""Adds to a context what is known of the person, and so many earlier turns at most."""
+
+
+def _as_a_stranger(context: ReplyContext, turns_left: int) -> ReplyContext:
+    return context
+
 
 class History:
     """The turn in hand and so many before it. Older ones fall out; the database keeps them."""
 
-    def __init__(self, turns: int, *, language: Language, local_time: Callable[[], str]) -> None:
+    def __init__(
+        self, turns: int, *, language: Language, local_time: Callable[[], str], inform: Inform = _as_a_stranger
+    ) -> None:
         self._language: Language = language
         self._local_time = local_time
+        self._inform = inform
+        self._room = turns
         # Turns that an earlier gateway closed are here as it recorded them.
         self._turns: deque[Turn | TurnRecord] = deque(maxlen=turns + 1)
 
@@ -51,11 +62,14 @@ class History:
     def context_before(self, asked: Turn | None) -> ReplyContext:
         """What a node is told of the talk before the turn `asked`; of all of it where none is named."""
         said: list[Utterance] = []
+        room = self._room
         for turn in self._turns:
             if turn is asked:
                 break
+            room -= 1
             if turn.transcript:
                 said.append(Utterance(role="user", text=turn.transcript))
             if turn.heard:
                 said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
-        return ReplyContext(language=self._language, history=tuple(said), local_time=self._local_time())
+        context = ReplyContext(language=self._language, history=tuple(said), local_time=self._local_time())
+        return self._inform(context, max(0, room))

@@ -1,6 +1,6 @@
 """How often one address may ask: a token bucket for each, in this process.
 
-It guards what an embedded server offers without an account, where there is one gateway and nothing to share.
+It is what stays of the limit on logins while Redis, where all gateways count together, is away.
 """
 
 from __future__ import annotations

@@ -51,6 +51,9 @@ INTERRUPTED = Counter("silvertalk_interrupted_total", "Replies the user cut shor
 STALE_OUTPUTS = Counter("silvertalk_stale_outputs_total", "What nodes made for an attempt that no longer counts")
 REDELIVERED = Counter("silvertalk_redelivered_total", "Turns that went to another node")
 
+# background work
+JOBS = Counter("silvertalk_jobs_total", "Runs of jobs that ended: done, retried or failed for good", ["kind", "state"])
+
 # the bus
 BUS_UP = Gauge("silvertalk_bus_up", "1 while Redis answers")
 
@@ -59,6 +62,7 @@ DATABASE_UP = Gauge("silvertalk_database_up", "1 while the database answers")
 COMMIT_BACKLOG = Gauge("silvertalk_commit_backlog_turns", "Closed turns that wait for the database")
 COMMIT_SECONDS = Histogram("silvertalk_commit_seconds", "One turn's transaction", buckets=LATENCY_SECONDS)
 COMMITTED = Counter("silvertalk_committed_total", "Turns in the database: new, or there already", ["row"])
+VOICES = Counter("silvertalk_voices_total", "Recordings to be kept: kept, not_agreed, gone, no_room, lost", ["outcome"])
 COMMIT_FAILURES = Counter("silvertalk_commit_failures_total", "Tries that failed: away, refused, callback", ["reason"])
 
 

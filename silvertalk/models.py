@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,6 +27,8 @@ from silvertalk.columns import ID_CHARACTERS, UUID_CHARACTERS, CleanText, Model,
 DISTRESS_CHARACTERS = 32
 KEY_CHARACTERS = 200
 """Of an object in the media store."""
+UNFINISHED = "status IN ('pending', 'running')"
+"""What makes a job one that is still to be done."""
 
 
 # --- who -------------------------------------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ class Login(Model):
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)
     revoked_for: Mapped[str] = mapped_column(String(16))
-    """Why: "logout", "reuse", "unlinked"; empty while it is good."""
+    """Why: "logout", "reuse", "crowded", "unlinked"; empty while it is good."""
 
 
 class RefreshToken(Model):
@@ -188,6 +191,8 @@ class Session(Model):
     photo_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), server_default="")
     """The photo it began with; empty where there was none, or it is deleted."""
     summary: Mapped[str] = mapped_column(CleanText, server_default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    """When the person deleted it. All that was said is gone then; the empty row refuses turns that come late."""
 
 
 class Turn(Model):
@@ -298,11 +303,22 @@ class Video(Model):
 class Job(Model):
     """A piece of background work for a person, as they see it: docket only carries its id.
 
-    `status`: "pending", "running", "done", "failed" (a dead letter), "cancelled".
+    `status`: "pending", "running", "done", "failed" (a dead letter), "cancelled". Nobody has two unfinished ones of a
+    kind about the same thing.
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "status", "created_at"), Index(None, "user_id", "created_at"))
+    __table_args__ = (
+        Index(None, "status", "due_at"),
+        Index(None, "user_id", "created_at"),
+        Index(
+            "uq_jobs_unfinished",
+            *("user_id", "kind", "subject_id"),
+            unique=True,
+            sqlite_where=text(UNFINISHED),
+            postgresql_where=text(UNFINISHED),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), primary_key=True)
     user_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS))
@@ -313,6 +329,10 @@ class Job(Model):
     stage: Mapped[str] = mapped_column(String(32))
     progress: Mapped[float] = mapped_column(Float)
     """0 to 1."""
+    holder: Mapped[str] = mapped_column(String(32))
+    """The run that has it in hand; empty for none. Only that run may change the row."""
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    """When any worker may take it: at once, after a wait between two tries, or when its holder's lease runs out."""
     attempts: Mapped[int]
     error_code: Mapped[str] = mapped_column(String(64))
     result: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -1,47 +1,93 @@
 """Notices: what happens to a person's things is told to all their devices, at once and without polling.
 
 A notice is written to the outbox in the transaction of what it tells of, then published into the person's own stream on
-Redis, from which every connected client (`GET /v1/me/events`, the voice socket) is served, and gets again what it
-missed.
+Redis, from which every connected client is served (`silvertalk.notice_feeds`). A publisher deletes the rows of the
+outbox in a transaction that ends after Redis has taken them: two publishers never send the same rows, nobody sends a
+later one first, and one that dies in between has sent them twice at worst. A client knows a duplicate by its `kind` and
+`data`, which name things by their ids and states.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Literal, NamedTuple
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
+import msgspec
+from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from silvertalk.database import Database
+from silvertalk.database import Database, refuse_erased
+from silvertalk.errors import SilverTalkError
+from silvertalk.models import Outgoing
+from silvertalk.notice_feeds import Feeds
 from streaming.bus import Bus
+from streaming.errors import BusError
+from streaming.logs import logger
+
+log = logger("notices")
 
 NoticeKind = Literal["job", "photo", "memory", "reminder", "safety", "video"]
 
+MAX_DATA_BYTES = 4096
+PUBLISHED_AT_ONCE = 100
+SEND_SECONDS = 1.0
+"""Redis has so long to take notices: SQLite's one lock for writing is held meanwhile."""
+LEFT_BEHIND = timedelta(seconds=10)
+"""A notice that lies in the outbox for longer has nobody any more who is about to publish it."""
 
-class Notice(NamedTuple):
-    """`id` is the stream's: later ones are greater. `data` names things by id and holds nothing that was said."""
-
-    id: str
-    kind: NoticeKind
-    data: dict[str, Any]
+_outbox: Table = Outgoing.__table__  # type: ignore[assignment]
 
 
 class Notices:
-    """Publishes and serves notices; one a process."""
+    """Publishes notices; one a process. `feeds` serves them to those who are connected here."""
 
     def __init__(self, bus: Bus, database: Database) -> None:
         self._bus = bus
         self._database = database
+        self.feeds = Feeds(bus)
 
     async def record(self, connection: AsyncConnection, user: str, kind: NoticeKind, data: dict[str, Any]) -> None:
-        """Write the notice into the caller's transaction."""
-        raise NotImplementedError
+        """Write the notice into the caller's transaction. `data` names things by their ids and holds nothing that was
+        said. Raises AccountErased for somebody who is deleted."""
+        size = len(msgspec.json.encode(data))
+        if size > MAX_DATA_BYTES:
+            raise ValueError(f"a notice names things: {size} bytes are too many")
+        await refuse_erased(connection, user)
+        row = {"user_id": user, "kind": kind, "data": data, "created_at": datetime.now(UTC)}
+        await connection.execute(self._database.insert(_outbox).values(row))
 
     async def publish(self, user: str) -> None:
         """The transaction is committed: send out what the outbox has for this person. Never fails: what cannot go now
         goes with the next, or with a worker's round."""
-        raise NotImplementedError
+        try:
+            while await self._publish(user) == PUBLISHED_AT_ONCE:
+                pass
+        except (SilverTalkError, BusError, TimeoutError) as error:
+            log.info("notices_wait", error=type(error).__name__)
 
-    def follow(self, user: str, after: str = "") -> AsyncIterator[Notice]:
-        """Everything after the notice `after` (empty: from now on), as it comes."""
-        raise NotImplementedError
+    async def publish_left_behind(self, limit: int = 100) -> int:
+        """A worker's round: send what whoever wrote it did not; for how many people that was. Raises DatabaseAway."""
+        async with self._database.transaction() as connection:
+            waiting = select(_outbox.c.user_id).where(_outbox.c.created_at < datetime.now(UTC) - LEFT_BEHIND).distinct()
+            users = list((await connection.execute(waiting.limit(limit))).scalars())
+        for user in users:
+            await self.publish(user)
+        return len(users)
+
+    async def _publish(self, user: str) -> int:
+        first = (
+            select(_outbox.c.id)
+            .where(_outbox.c.user_id == user)
+            .order_by(_outbox.c.id)
+            .limit(PUBLISHED_AT_ONCE)
+            .with_for_update()
+        )
+        taking = delete(_outbox).where(_outbox.c.id.in_(first)).returning(_outbox.c.id, _outbox.c.kind, _outbox.c.data)
+        async with self._database.transaction() as connection:
+            rows = sorted((row.id, row.kind, row.data) for row in await connection.execute(taking))
+            if rows:
+                encoded = [msgspec.json.encode({"kind": kind, "data": data}) for _, kind, data in rows]
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._bus.notices.publish(user, encoded)
+        return len(rows)

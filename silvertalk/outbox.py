@@ -59,6 +59,10 @@ class Arrival:
     """Called once all of it was sent."""
 
 
+Listener = Callable[[Event, str], None]
+"""Is told an event, and its JSON as it goes out."""
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """One thing to tell. `turn` is set for what a barge-in takes back: the reply's text and audio."""
@@ -106,6 +110,8 @@ class Outbox:
         self._in_hand: list[Item] = []
         self._bytes = 0
         self._wake = asyncio.Event()
+        # Who reads along: as many as texts of one person that are being answered.
+        self._listeners: list[Listener] = []
         self._number = last_event
         self._ending = False
 
@@ -135,6 +141,11 @@ class Outbox:
         if self._socket is socket:
             self._socket = None
             self._drop_unrecorded()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` told everything that a client is told, or would be; it must not wait. Returns how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     # --- filling it --------------------------------------------------------------------------------------------------
 
@@ -251,14 +262,20 @@ class Outbox:
                     continue
                 if self._socket is not None:
                     await self._send(self._socket, item, text)
-                if item.after is None:
-                    continue
-                if item.reply_of is None or self._socket is not None:
-                    item.after()
-                else:  # what was not sent of a reply was not heard either
-                    self._unsent.append((item.reply_of, item.after))
+                self._follow_up(item)
+                if item.event is not None:
+                    for listener in tuple(self._listeners):
+                        listener(item.event, text)
         finally:
             self._in_hand.clear()
+
+    def _follow_up(self, item: Item) -> None:
+        if item.after is None:
+            return
+        if item.reply_of is None or self._socket is not None:
+            item.after()
+        else:  # what was not sent of a reply was not heard either
+            self._unsent.append((item.reply_of, item.after))
 
     async def _write(self) -> list[tuple[Item, Message | None, int, str]]:
         """Number what is in hand and have the journal know it."""

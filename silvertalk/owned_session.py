@@ -17,30 +17,34 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from silvertalk import metrics
+from silvertalk.about_person import Acquaintance, Acquaintances
 from silvertalk.asking import Asking
+from silvertalk.backoff import Backoff
 from silvertalk.committer import Committer, SessionEnd
 from silvertalk.errors import SessionReplaced, SilverTalkError, TokenExpired, translated
 from silvertalk.habits import HabitKeeper, Habits
 from silvertalk.history import History
 from silvertalk.listening import VadService
 from silvertalk.microphone import Microphone
+from silvertalk.notice_feeds import Feeds
 from silvertalk.outbox import Arrival, Outbox, Socket
 from silvertalk.quiet import Quiet
 from silvertalk.recollection import Position
 from silvertalk.retelling import retell
 from silvertalk.session import Session
 from silvertalk.settings import Settings
+from silvertalk.turn import Turn
 from silvertalk.turn_life import TurnLife
 from silvertalk.turns_in_hand import SessionParts
+from silvertalk.voice_keeping import VoiceKeeper
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Bus, Journal
 from streaming.errors import BusError, Fenced
 from streaming.logs import logger
 from streaming.messages import Language, SessionEnded, SessionOpened, TurnRecord
-from streaming.protocol import Ready, Resume, Resync, encode_event
+from streaming.protocol import NoticeTold, Ready, Resume, Resync, encode_event
 
 log = logger("session")
 
@@ -69,7 +73,10 @@ class Parts:
     vad: VadService
     committer: Committer
     habits: HabitKeeper
+    acquaintances: Acquaintances
     name: str
+    feeds: Feeds | None = None
+    voices: VoiceKeeper | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Beginning:
     language: Language
     push_to_talk: bool
     habits: Habits
+    acquaintance: Acquaintance
     last_event: int = 0
     epochs: set[int] = field(default_factory=set)
     """Known from the journal."""
@@ -89,6 +97,14 @@ class Beginning:
     microphone_sample: int = 0
     utterance_sample: int | None = None
     """First sample of the utterance that was open, if one was."""
+
+
+async def known_of(parts: Parts, user: str, session: str) -> tuple[Habits, Acquaintance]:
+    """What a conversation begins with: how the person talks, and who they are. Never fails, and takes a second."""
+    habits, acquaintance = await asyncio.gather(
+        parts.habits.load(user, HABITS_SECONDS), parts.acquaintances.load(user, session)
+    )
+    return habits, acquaintance
 
 
 class OwnedSession:
@@ -130,8 +146,13 @@ class OwnedSession:
             own_again=self._own_again,
             last_event=beginning.last_event,
         )
-        self.life = TurnLife(parts.bus.turns(self.id), self.outbox, settings, commit=self.commit)
+        self.life = TurnLife(
+            parts.bus.turns(self.id), self.outbox, settings, commit=self.commit, keep_voice=self._keep_voice
+        )
         self._habits = beginning.habits
+        self.acquaintance = beginning.acquaintance
+        """What is known of the person."""
+        self._refreshing: asyncio.Task[None] | None = None
         self.session = self._conversation(beginning)
         self.microphone = Microphone(
             parts.vad,
@@ -147,7 +168,12 @@ class OwnedSession:
 
     def _conversation(self, beginning: Beginning) -> Session:
         settings, clock = self._parts.settings, asyncio.get_running_loop().time
-        history = History(settings.history_turns, language=self.language, local_time=self._local_time)
+        history = History(
+            settings.history_turns,
+            language=self.language,
+            local_time=self.acquaintance.local_time,
+            inform=self.acquaintance.inform,
+        )
         asking = Asking(
             history,
             self._habits,
@@ -185,6 +211,8 @@ class OwnedSession:
         self._park()
         self._spawn(self._run(restore), "session")
         self._spawn(self._outstay(), "outstay")
+        if self._parts.feeds is not None:
+            self._spawn(self._tell_notices(self._parts.feeds), "notices")
 
     def end(self, reason: SilverTalkError | None) -> None:
         """The conversation is over: what was said is recorded, and nobody resumes it."""
@@ -285,9 +313,16 @@ class OwnedSession:
         self._written.set()
         self.session.committed(record)
 
+    def refused(self, record: TurnRecord) -> None:
+        """The database will never have a turn: it is waited for no more."""
+        self._unwritten.discard(record.turn)
+        self._written.set()
+
     def _on_settled(self, turn: int) -> None:
-        """What was learned is kept; from time to time the journal lets go of what nobody needs."""
+        """What was learned is kept, and what has changed read; from time to time the journal lets go of old turns."""
         self._parts.habits.save(self.user, self._habits)
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self._spawn(self.acquaintance.refresh(), "refresh")
         before = self.session.first_remembered_event
         if turn % TRIM_EVERY_TURNS == 0 and before:
             self.outbox.record(self.opened(), after=lambda: self._trim(before))
@@ -308,13 +343,30 @@ class OwnedSession:
             received_samples=self.microphone.received_samples,
         )
 
+    def _keep_voice(self, turn: Turn) -> None:
+        if self._parts.voices is not None and self.acquaintance.about.keeps_voice:
+            self._parts.voices.take(turn)
+
+    async def _tell_notices(self, feeds: Feeds) -> None:
+        """What happens to the person's things meanwhile, to the client that is here; it is no part of the talk, and
+        what nobody is here for is to be had from the stream of notices."""
+        backoff = Backoff(first=1.0, limit=30.0)
+        while True:
+            try:
+                feed = await feeds.open(self.user, counted=False)
+            except BusError:
+                await asyncio.sleep(backoff.next())
+                continue
+            async with feed:
+                while (item := await feed.next()) is not None:
+                    self.outbox.tell(NoticeTold(kind=item.kind, id=item.id, data=item.data), journaled=False)
+            if feed.ended == "draining":
+                return
+
     async def _outstay(self) -> None:
         await asyncio.sleep(MAX_SESSION_SECONDS)
         await self.session.settled.wait()
         self.end(TokenExpired())
-
-    def _local_time(self) -> str:
-        return datetime.now(ZoneInfo(self._parts.settings.time_zone)).isoformat(timespec="minutes")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"{name}:{self.id[:8]}")
@@ -393,6 +445,7 @@ class OwnedSession:
             microphone_sample=self.microphone.received_samples,
             resumed=resume is not None,
             resume_seconds=self._parts.settings.resume_seconds,
+            patience=self.session.patience,
             epoch=resume.epoch if resume is not None else self._journal.epoch,
             event=resume.last_event if resume is not None else self.outbox.last_event,
         )

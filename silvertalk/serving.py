@@ -100,6 +100,7 @@ async def _stop_when(told: asyncio.Event, server: Server, parts: Parts) -> None:
     await told.wait()
     notify.stopping()
     log.info("draining")
+    parts.notices.feeds.close()
     await parts.gateway.drain()
     left = await parts.committer.drain(COMMIT_SECONDS)
     log.info("drained", backlog=left)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -27,6 +28,8 @@ MIN_SECRET_VARIETY = 10
 MAX_SOCKET_PATH_BYTES = 104
 """Linux takes 107, macOS 103 and a NUL."""
 MAX_TOKEN_MINUTES = 60
+
+_APP_LINK = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/-]*")
 
 TextList = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""
@@ -75,6 +78,22 @@ class Settings(BaseSettings):
         description="key that encrypts what crosses the bus, base64 of 32 bytes; needed where it leaves the machine",
     )
 
+    # where photos and voices lie
+    public_url: str = Field(
+        default="",
+        description="this server as its clients reach it; unset: links to MEDIA_DIR's photos have no host",
+    )
+    s3_bucket: str = Field(default="", max_length=63, description="bucket of S3 or MinIO; unset: the folder MEDIA_DIR")
+    s3_endpoint: str = Field(default="", description="address of MinIO or another S3; unset: Amazon's own")
+    s3_public_endpoint: str = Field(
+        default="", description="the same as phones and browsers reach it; unset: as S3_ENDPOINT"
+    )
+    s3_region: str = Field(default="us-east-1", min_length=1, max_length=32, description="the bucket's region")
+    s3_access_key_id: str = Field(default="", repr=False, description="unset: what the machine's own role gives")
+    s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="belongs to S3_ACCESS_KEY_ID")
+    media_dir: Path | None = Field(default=None, description="folder of photos and voices; unset: `media` in DATA_DIR")
+    max_photo_mb: int = Field(default=20, ge=1, le=100, description="largest photo taken, in MiB")
+
     # who may come in
     jwt_secret: SecretStr = Field(
         default=SecretStr(""),
@@ -82,8 +101,21 @@ class Settings(BaseSettings):
     )
     access_token_minutes: int = Field(default=30, ge=1, le=MAX_TOKEN_MINUTES, description="life of an access token")
     allow_guests: bool | None = Field(default=None, description="guests without an account; unset: in `embedded` only")
-    guests_per_minute: int = Field(
-        default=120, ge=1, le=10_000, description="guest tokens one address may ask for in a minute"
+    logins_per_minute: int = Field(
+        default=120, ge=1, le=10_000, description="logins, fresh tokens and guests one address may ask for in a minute"
+    )
+    reads_per_minute: int = Field(default=600, ge=1, le=100_000, description="what one person may look at in a minute")
+    changes_per_minute: int = Field(
+        default=120, ge=1, le=100_000, description="what one person may make, change or delete in a minute"
+    )
+    uploads_per_minute: int = Field(
+        default=300, ge=1, le=100_000, description="requests of one person in a minute that bring photos in"
+    )
+    talks_per_minute: int = Field(
+        default=60, ge=1, le=100_000, description="tickets and typed messages of one person in a minute"
+    )
+    people_per_address: int = Field(
+        default=50, ge=1, le=100_000, description="an address may ask as often as so many people"
     )
     allowed_origins: TextList = Field(
         default=(),
@@ -96,6 +128,28 @@ class Settings(BaseSettings):
     max_sessions_per_address: int = Field(
         default=100, ge=1, le=100_000, description="live sessions from one address (many phones share a carrier's)"
     )
+
+    # logging in with Kakao
+    kakao_rest_key: str = Field(default="", description="the Kakao app's REST API key; with it people log in by Kakao")
+    kakao_app_id: int = Field(
+        default=0, ge=0, description="the Kakao app's number: tokens made for another are refused"
+    )
+    kakao_audiences: TextList = Field(
+        default=(),
+        description="the app's other keys, comma-separated: a phone's id_tokens are meant for the native one",
+    )
+    kakao_client_secret: SecretStr = Field(default=SecretStr(""), description="the app's client secret, where it is on")
+    kakao_admin_key: SecretStr = Field(
+        default=SecretStr(""), description="the app's admin key: proves unlink webhooks, unlinks whoever deletes all"
+    )
+    kakao_redirect_uris: TextList = Field(
+        default=(), description="redirect URIs whose codes are taken, comma-separated, exactly as Kakao has them"
+    )
+    kakao_app_link: str = Field(
+        default="silvertalk://auth", description="where `/auth/kakao/callback` sends the person back to: the app's link"
+    )
+    kakao_auth_url: str = Field(default="https://kauth.kakao.com", description="Kakao's server for logins")
+    kakao_api_url: str = Field(default="https://kapi.kakao.com", description="Kakao's server for everything else")
 
     # hearing
     pre_roll_ms: int = Field(default=300, ge=0, le=2_000, description="audio kept from before speech was noticed")
@@ -149,6 +203,12 @@ class Settings(BaseSettings):
     send_backlog_kib: int = Field(default=256, ge=16, le=65_536, description="unsent data a client may have waiting")
     drain_seconds: float = Field(default=25.0, ge=0, le=600, description="time for turns in flight after SIGTERM")
 
+    # background work
+    worker_slots: int = Field(default=2, ge=1, le=32, description="jobs that one worker does at the same time")
+    job_lease_seconds: float = Field(
+        default=30.0, ge=1, le=600, description="silence of a worker after which its job goes to another"
+    )
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     @classmethod
@@ -166,7 +226,14 @@ class Settings(BaseSettings):
     def _any_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies", "bus_urls", "allowed_origins", mode="before")
+    @field_validator(
+        "trusted_proxies",
+        "bus_urls",
+        "allowed_origins",
+        "kakao_audiences",
+        "kakao_redirect_uris",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -175,6 +242,21 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("media_dir")
+    @classmethod
+    def _absolute_or_none(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
+    @classmethod
+    def _plain_endpoint(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc}"):
+            raise ValueError("takes an address such as https://talk.example.org, without a path")
+        if "@" in parts.netloc:
+            raise ValueError("holds no password: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY do")
+        return value
 
     @field_validator("time_zone")
     @classmethod
@@ -204,6 +286,33 @@ class Settings(BaseSettings):
                 raise ValueError("takes origins such as https://talk.example.org, without a path")
             if origin != origin.lower() or "*" in origin:
                 raise ValueError("takes exact origins in lower case, without wildcards")
+        return value
+
+    @field_validator("kakao_redirect_uris")
+    @classmethod
+    def _exact_uris(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for uri in value:
+            parts = urlsplit(uri)
+            plain = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+            if not plain or not parts.hostname or "@" in parts.netloc or parts.fragment or "*" in uri:
+                raise ValueError("takes https addresses (http on this machine alone) without wildcard or fragment")
+        return value
+
+    @field_validator("kakao_app_link")
+    @classmethod
+    def _app_link(cls, value: str) -> str:
+        if not _APP_LINK.fullmatch(value) or value.partition(":")[0] in ("http", "javascript", "data", "file", "blob"):
+            raise ValueError("takes the app's own link, such as silvertalk://auth, without a query")
+        return value
+
+    @field_validator("kakao_auth_url", "kakao_api_url")
+    @classmethod
+    def _kakao_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value != f"{parts.scheme}://{parts.netloc}" or "@" in value or not parts.hostname:
+            raise ValueError("takes an address such as https://kauth.kakao.com, without a path")
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+            raise ValueError("takes https addresses (http on this machine alone)")
         return value
 
     @field_validator("bus_key")
@@ -254,6 +363,14 @@ class Settings(BaseSettings):
             raise ValueError("BUS_URLS names another machine, which needs BUS_KEY: `openssl rand -base64 32` makes one")
         if self.deployment_mode == "cloud" and any(not url.startswith("rediss://") for url in self.bus_urls):
             raise ValueError("DEPLOYMENT_MODE=cloud takes rediss:// addresses in BUS_URLS only")
+        if self.deployment_mode == "cloud" and not self.s3_bucket:
+            raise ValueError("DEPLOYMENT_MODE=cloud needs S3_BUCKET: a machine of the cloud keeps no files")
+        if bool(self.s3_access_key_id) is not bool(self.s3_secret_access_key.get_secret_value()):
+            raise ValueError("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together")
+        if bool(self.kakao_rest_key) != bool(self.kakao_app_id):
+            raise ValueError("KAKAO_REST_KEY and KAKAO_APP_ID go together")
+        if not self.embedded and self.kakao_is_pretended:
+            raise ValueError("KAKAO_AUTH_URL names this machine: the practice Kakao is for DEPLOYMENT_MODE=embedded")
         if self.audio_batch_first_ms > self.audio_batch_ms:
             raise ValueError("AUDIO_BATCH_FIRST_MS must not be above AUDIO_BATCH_MS")
         if not self.bus_urls and len(str(self.valkey_socket).encode()) > MAX_SOCKET_PATH_BYTES:
@@ -271,6 +388,11 @@ class Settings(BaseSettings):
         return self.embedded if self.allow_guests is None else self.allow_guests
 
     @property
+    def kakao_is_pretended(self) -> bool:
+        """Whether the Kakao that people log in with is the practice one on this machine."""
+        return bool(self.kakao_rest_key) and _is_loopback(urlsplit(self.kakao_auth_url).hostname)
+
+    @property
     def database(self) -> str:
         """SQLAlchemy's address of the database, driver included. It may hold a password."""
         url = self.database_url.get_secret_value()
@@ -281,6 +403,15 @@ class Settings(BaseSettings):
                 f"{url}{'&' if '?' in url else '?'}ssl=require"  # asyncpg's own default would fall back to plain text
             )
         return url
+
+    @property
+    def media_folder(self) -> Path:
+        """Where photos and voices lie without S3."""
+        return self.media_dir or self.data_dir / "media"
+
+    @property
+    def max_photo_bytes(self) -> int:
+        return self.max_photo_mb * 1024 * 1024
 
     @property
     def valkey_socket(self) -> Path:
@@ -344,7 +475,11 @@ def database_url(url: str) -> str:
 
 def _on_this_machine(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "unix" or (parts.hostname or "localhost") in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme == "unix" or _is_loopback(parts.hostname or "localhost")
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def _plain(value: object) -> object:
@@ -354,7 +489,7 @@ def _plain(value: object) -> object:
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(unset)"
-    if value is None or value == ():
+    if value in (None, "", ()):
         return "(unset)"
     if isinstance(value, tuple):
         return ", ".join(_without_password(str(part)) for part in value)

@@ -1,7 +1,9 @@
 """`silvertalk up`: the whole product on one machine, as supervised processes.
 
     valkey-server   on a unix socket in the data folder     started first, stopped last
+    kakao           the practice Kakao behind the page's login button, where no Kakao app is set
     gateway         this product's, at normal priority
+    worker          for background jobs, niced more than anything: nobody waits for it with an ear
     node            `python -m gpu_node`, niced: when the CPU is short a reply may wait, hearing may not
 
 A child that dies is started again, with growing pauses. Ctrl-C or SIGTERM stops them in the reverse order, each with
@@ -18,16 +20,18 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from silvertalk.errors import ConfigurationError
 from silvertalk.settings import Settings
+from silvertalk.standins.practice_settings import practice_environment
 from streaming.logs import logger
 
 log = logger("up")
 
 NODE_NICENESS = 10
+WORKER_NICENESS = 15
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
@@ -203,6 +207,30 @@ def gateway(settings: Settings) -> Program:
     )
 
 
+def with_practice_kakao(settings: Settings, programs: list[Program]) -> list[Program]:
+    """The same with a practice Kakao on the loopback address, which they are told of; in embedded mode alone, and where
+    no Kakao app is set."""
+    if not settings.embedded or settings.kakao_rest_key:
+        return programs
+    told = practice_environment(settings, _free_port("127.0.0.1"))
+    kakao = Program(
+        name="kakao",
+        command=(sys.executable, "-m", "silvertalk.standins.practice"),
+        environment=told | {"PORT": str(settings.port)},
+        stop_seconds=10.0,
+    )
+    return [kakao, *(replace(program, environment={**program.environment, **told}) for program in programs)]
+
+
+def worker(settings: Settings) -> Program:
+    return Program(
+        name="worker",
+        command=(sys.executable, "-m", "silvertalk", "worker"),
+        niceness=WORKER_NICENESS,
+        stop_seconds=settings.drain_seconds + STOP_MARGIN_SECONDS,
+    )
+
+
 def node(settings: Settings) -> Program:
     environment = {
         "BUS_URLS": ",".join(settings.bus),
@@ -221,16 +249,20 @@ def with_port(settings: Settings) -> Settings:
     """The settings with a port that is free now, where PORT leaves the choice: who announces it does not listen."""
     if settings.port:
         return settings
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((settings.host, 0))
-        return settings.model_copy(update={"port": probe.getsockname()[1]})
+    return settings.model_copy(update={"port": _free_port(settings.host)})
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def up(settings: Settings, on_ready: Callable[[str], None]) -> None:
     """Run everything until SIGINT or SIGTERM; `on_ready` is called with each program's name once it can serve."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    programs = [gateway(settings), node(settings)]
+    programs = [*with_practice_kakao(settings, [gateway(settings), worker(settings)]), node(settings)]
     if not settings.bus_urls:
         programs.insert(0, valkey(settings))
     told = asyncio.Event()

@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from silvertalk.about_person import Acquaintance
 from silvertalk.habits import Habits
-from silvertalk.owned_session import HABITS_SECONDS, Beginning, OwnedSession, Parts
+from silvertalk.owned_session import Beginning, OwnedSession, Parts, known_of
 from silvertalk.recollection import RecalledTurn, Recollection, finished
 from silvertalk.turn import Turn
 from streaming.audio import MICROPHONE_RATE
@@ -96,8 +97,8 @@ async def take_over(parts: Parts, user: str, resume: Resume, *, push_to_talk: bo
         for record in found.records:
             number += 1
             await journal.append(Closed(record=record), number=number)
-        habits = await parts.habits.load(user, HABITS_SECONDS)
-        owned = OwnedSession(parts, journal, _beginning(resume, recalled, found, number + 1, push_to_talk, habits))
+        known = await known_of(parts, user, resume.session)
+        owned = OwnedSession(parts, journal, _beginning(resume, recalled, found, number + 1, push_to_talk, *known))
         await journal.append(owned.opened(), number=number + 1)
     except BaseException:
         journal.let_go()
@@ -122,7 +123,13 @@ async def _known(parts: Parts, user: str, resume: Resume) -> None:
 
 
 def _beginning(
-    resume: Resume, recalled: Recollection, found: _Found, last_event: int, push_to_talk: bool, habits: Habits
+    resume: Resume,
+    recalled: Recollection,
+    found: _Found,
+    last_event: int,
+    push_to_talk: bool,
+    habits: Habits,
+    acquaintance: Acquaintance,
 ) -> Beginning:
     speaking = next((turn for turn in found.living if found.floor is Floor.PAUSED and not turn.left_behind), None)
     if speaking is not None:  # what came after the last that was sent up is heard again
@@ -138,6 +145,7 @@ def _beginning(
         language=recalled.language,
         push_to_talk=push_to_talk,
         habits=habits,
+        acquaintance=acquaintance,
         last_event=last_event,
         epochs=recalled.epochs,
         committed={turn.number for turn in recalled.turns.values() if turn.committed},

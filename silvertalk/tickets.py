@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
@@ -30,29 +31,40 @@ class OneTimeStore(Protocol):
         """Give `value` to the first who asks and to nobody after; None when it is gone or never was."""
 
 
-class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+@dataclass(frozen=True)
+class Ticket:
+    """What a ticket stands for: who bought it, and the conversation that was reserved for them, if one was."""
+
+    identity: Identity
+    session: str = ""
+
+
+class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     version: int
     identity: Identity
+    session: str = ""
 
 
-async def issue_ticket(store: OneTimeStore, identity: Identity) -> str:
-    """A new ticket for this identity: 43 characters, 256 bits."""
+async def issue_ticket(store: OneTimeStore, identity: Identity, *, session: str = "") -> str:
+    """A new ticket for this identity: 43 characters, 256 bits. `session`: the conversation that it opens."""
     ticket = secrets.token_urlsafe(32)
-    await store.put_once(_key(ticket), msgspec.msgpack.encode(_Kept(1, identity)), TICKET_SECONDS)
+    kept = msgspec.msgpack.encode(_Kept(1, identity, session))
+    await store.put_once(_key(ticket), kept, TICKET_SECONDS)
     return ticket
 
 
-async def redeem_ticket(store: OneTimeStore, ticket: str) -> Identity:
-    """The identity that bought the ticket; raises TicketRefused for one that is unknown, used or too old."""
+async def redeem_ticket(store: OneTimeStore, ticket: str) -> Ticket:
+    """What the ticket stands for; raises TicketRefused for one that is unknown, used or too old."""
     if not _TICKET.fullmatch(ticket):
         raise TicketRefused
     kept = await store.take_once(_key(ticket))
     if kept is None:
         raise TicketRefused
     try:
-        return msgspec.msgpack.decode(kept, type=_Kept).identity
+        found = msgspec.msgpack.decode(kept, type=_Kept)
     except msgspec.MsgspecError as error:  # written by another version of ours: the client asks for a new one
         raise TicketRefused(str(error)) from None
+    return Ticket(found.identity, found.session)
 
 
 def _key(ticket: str) -> str:

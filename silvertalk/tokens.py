@@ -14,8 +14,6 @@ well it may be signed.
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
 import time
 import uuid
@@ -25,6 +23,7 @@ from typing import Any, Literal, NoReturn
 from jose import jwk, jwt
 from jose.exceptions import ExpiredSignatureError, JOSEError
 
+from silvertalk.compact_tokens import Malformed, bytes_of, object_of, parts_of
 from silvertalk.errors import TokenExpired, TokenRefused
 from silvertalk.keys import derived_key
 from silvertalk.settings import MAX_TOKEN_MINUTES
@@ -42,7 +41,6 @@ CLAIMS = frozenset({"iss", "aud", "sub", "kind", "login", "jti", "iat", "nbf", "
 
 Kind = Literal["guest", "account"]
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _HEX_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _OPTIONS = {
     **{f"require_{claim}": True for claim in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")},
@@ -62,6 +60,8 @@ class Identity:
     token_id: str
     expires_at: int
     """Unix seconds at which the token's life ends."""
+    issued_at: int = 0
+    """Unix seconds at which it began: a revocation of all of a person's tokens is about those from before it."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,18 @@ class AccessTokens:
         self._key = jwk.construct(derived_key(secret, "access tokens"), "HS256")
         self._seconds = min(minutes, MAX_TOKEN_MINUTES) * 60
 
-    def issue(self, user: str, kind: Kind, *, login: str = "") -> IssuedToken:
-        """A token for `user`, a canonical UUID (ValueError otherwise); a guest has a new `login` each time."""
+    def issue(self, user: str, kind: Kind, *, login: str = "", after: int = 0) -> IssuedToken:
+        """A token for `user`, a canonical UUID (ValueError otherwise); a guest has a new `login` each time.
+
+        `after`: the moment up to which this person's tokens are revoked, by the clock of whoever revoked them. This one
+        is later, also where that clock was ahead of ours, or the second is still the same.
+        """
         login = login or uuid.uuid4().hex
         if not is_user_id(user) or not _HEX_ID.fullmatch(login):
             raise ValueError("a user id is a UUID in its canonical spelling, a login 32 hex characters")
         now = int(time.time())
-        identity = Identity(
-            user=user, kind=kind, login=login, token_id=uuid.uuid4().hex, expires_at=now + self._seconds
-        )
+        now = max(now, min(after + 1, now + LEEWAY_SECONDS))
+        identity = Identity(user, kind, login, uuid.uuid4().hex, expires_at=now + self._seconds, issued_at=now)
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -104,7 +107,10 @@ class AccessTokens:
 
     def verify(self, token: str) -> Identity:
         """The identity a token stands for; raises TokenRefused or TokenExpired, whose text never holds the token."""
-        identity = _identity_of(_claims_of(_payload_of(token)))
+        try:
+            identity = _identity_of(_claims_of(_payload_of(token)))
+        except Malformed as error:
+            raise TokenRefused(str(error)) from None
         try:
             jwt.decode(token, self._key, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER, options=_OPTIONS)
         except ExpiredSignatureError:
@@ -128,44 +134,17 @@ def _refuse(why: str) -> NoReturn:
 
 def _payload_of(token: str) -> bytes:
     """First gate. Returns the bytes of the claims, not yet believed."""
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS:
-        _refuse("not a token's size")
-    segments = token.split(".")
-    if len(segments) != 3:
-        _refuse("not three parts")
-    header, payload, signature = segments
+    header, payload, signature = parts_of(token, MAX_TOKEN_CHARACTERS)
     if header != HEADER:
         _refuse("not our header")
-    _canonical(signature)
-    return _canonical(payload)
-
-
-def _canonical(segment: str) -> bytes:
-    if not _SEGMENT.fullmatch(segment):
-        _refuse("not base64url")
-    try:
-        data = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except binascii.Error:
-        _refuse("not base64url")
-    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
-        _refuse("not canonical base64url")
-    return data
+    bytes_of(signature)
+    return bytes_of(payload)
 
 
 def _claims_of(payload: bytes) -> dict[str, Any]:
     """Second gate, first half: JSON that can be read in one way only."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        claims = dict(pairs)
-        if len(claims) != len(pairs):
-            _refuse("a claim stands twice")
-        return claims
-
-    try:
-        claims = json.loads(payload.decode("utf-8"), object_pairs_hook=unique, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        _refuse("not JSON")
-    if not isinstance(claims, dict) or claims.keys() != CLAIMS:
+    claims = object_of(payload)
+    if claims.keys() != CLAIMS:
         _refuse("not our claims")
     return claims
 
@@ -194,4 +173,5 @@ def _identity_of(claims: dict[str, Any]) -> Identity:
         login=claims["login"],
         token_id=claims["jti"],
         expires_at=claims["exp"],
+        issued_at=claims["iat"],
     )

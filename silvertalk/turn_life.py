@@ -95,11 +95,14 @@ class TurnLife:
         settings: Settings,
         *,
         commit: Callable[[TurnRecord], Awaitable[None]],
+        keep_voice: Callable[[Turn], None] | None = None,
     ) -> None:
+        """`keep_voice` is given each turn that is about to be committed, its audio still there."""
         self._turns = turns
         self._outbox = outbox
         self._settings = settings
         self._commit = commit
+        self._keep_voice = keep_voice
         self._group = asyncio.TaskGroup()
         # Bounded by the turns whose records wait for the database.
         self._living: dict[asyncio.Task[None], Turn] = {}
@@ -294,6 +297,8 @@ class TurnLife:
         except TimeoutError:  # out of reach, perhaps from here alone: whoever goes on with the turn knows it better
             record = msgspec.structs.replace(record, witness="gateway")
         if record.outcome != "nothing_heard":  # a noise that nobody said anything in is not worth a row
+            if self._keep_voice is not None:
+                self._keep_voice(turn)
             await self._commit(record)
         else:
             conversation.settle(turn.number)

@@ -5,6 +5,7 @@ StreamingError
 ├── MessageError       bytes from the bus are not a message of this version
 ├── AudioError         PCM of an impossible shape
 ├── IllegalMove        the floor was asked for a move its table does not have: our own mistake, never the client's
+├── ErrandError        a node was asked for something and there is no result; `reason` says why
 └── BusError
     ├── BusUnavailable Redis cannot be reached or refuses work for now; retrying is right
     ├── BusFull        Redis is at its memory limit, or a stream at its bound
@@ -49,6 +50,19 @@ class IllegalMove(StreamingError):
     """The floor's table has no such move. The state is unchanged."""
 
     code = "illegal_move"
+
+
+class ErrandError(StreamingError):
+    """There is no result, and `reason` says why: those of `streaming.messages.ErrandFailed`, and `deadline`.
+
+    Asking again may help where it was `deadline` or `engine`.
+    """
+
+    code = "errand_failed"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
 
 
 class BusError(StreamingError):

@@ -22,6 +22,9 @@ VERSION = 1
 MAX_MESSAGE_BYTES = 256 * 1024
 """A batch of audio is at most 64 KiB and a context at most a few: anything near this is a fault."""
 
+MAX_PIECE_BYTES = 64 * 1024
+"""Of an errand's material or result."""
+
 Language = Literal["ko", "en"]
 
 
@@ -283,6 +286,68 @@ class TurnFailed(Message, frozen=True):
     detail: str
 
 
+# --- errands: asked by a worker or a gateway, run by a node ----------------------------------------------------------
+
+ErrandKind = Literal["transcribe", "speak", "ask", "look"]
+
+
+class ErrandOpened(Message, frozen=True):
+    """First entry of an errand's up stream, which is a turn's: what is wanted, and how much material follows.
+
+    transcribe: the material is PCM16 mono 16 kHz; its words come back.
+    speak: `text` is spoken in `voice` at `speed`; PCM16 mono at `rate` comes back.
+    ask: `text` is answered by the node's LLM as `instructions` say; what it writes comes back.
+    look: the material is a picture of `content_type`, about which `text` asks; JSON comes back.
+    """
+
+    errand: str
+    kind: ErrandKind
+    language: Language = "ko"
+    text: str = ""
+    instructions: str = ""
+    voice: str = ""
+    speed: float = 1.0
+    rate: int = 24_000
+    content_type: str = ""
+    material_bytes: int = 0
+
+    @property
+    def session(self) -> str:
+        """Its streams are named as a turn's are."""
+        return self.errand
+
+    @property
+    def turn(self) -> int:
+        return 1
+
+
+class ErrandMaterial(Message, frozen=True):
+    """The next piece of what the errand is about, at most `MAX_PIECE_BYTES`."""
+
+    data: bytes
+
+
+class ErrandPiece(Message, frozen=True):
+    """The next piece of the result, at most `MAX_PIECE_BYTES`; text is UTF-8, cut anywhere."""
+
+    data: bytes
+
+
+class ErrandDone(Message, frozen=True):
+    """All of the result has been sent: so many bytes, made by `source`."""
+
+    size: int
+    source: str = ""
+
+
+class ErrandFailed(Message, frozen=True):
+    """There will be no result. `unable`: no engine here does this kind; `bad_errand`: what was asked makes no sense;
+    `too_large`; `poison`: nodes died with it; `engine`: an engine broke."""
+
+    reason: Literal["unable", "bad_errand", "too_large", "poison", "engine"]
+    detail: str = ""
+
+
 # --- journal ---------------------------------------------------------------------------------------------------------
 
 
@@ -348,6 +413,7 @@ class SessionEnded(Message, frozen=True):
 
 
 OfferMessage = Offer | Reclaim
+ErrandMessage = ErrandOpened | ErrandMaterial | ErrandPiece | ErrandDone | ErrandFailed
 UpMessage = TurnOpened | AudioBatch | SpeechPaused | SpeechResumed | StartReply | ConfirmReply | CancelReply | CloseTurn
 DownMessage = (
     DownOpened
@@ -361,7 +427,7 @@ DownMessage = (
     | TurnFailed
 )
 JournalRecord = SessionOpened | Told | Released | Interrupted | TakenBack | Closed | Committed | SessionEnded
-AnyMessage = OfferMessage | UpMessage | DownMessage | JournalRecord
+AnyMessage = OfferMessage | UpMessage | DownMessage | ErrandMessage | JournalRecord
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)

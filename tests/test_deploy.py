@@ -245,7 +245,7 @@ def seconds(text: str) -> float:
 
 
 def test_the_services_are_those_of_the_local_mode() -> None:
-    assert SERVICES == ["gateway", "minio", "minio-bucket", "node", "node-gpu", "postgres", "redis"]
+    assert SERVICES == ["gateway", "minio", "minio-bucket", "node", "node-gpu", "postgres", "redis", "worker"]
     assert compose()["services"]["node-gpu"]["profiles"] == ["gpu"]
     assert not any("profiles" in compose()["services"][name] for name in SERVICES if name != "node-gpu")
 
@@ -268,7 +268,7 @@ def test_every_service_is_watched_bounded_and_started_again(name: str) -> None:
 
 
 def test_our_own_services_drain_and_are_confined() -> None:
-    for name in ("gateway", "node", "node-gpu"):
+    for name in ("gateway", "worker", "node", "node-gpu"):
         service = compose()["services"][name]
         assert seconds(service["stop_grace_period"]) > LONGEST_DRAIN_SECONDS + 20
         assert service["read_only"] and service["init"] and service["cap_drop"] == ["ALL"]
@@ -278,13 +278,14 @@ def test_our_own_services_drain_and_are_confined() -> None:
             assert any(line.endswith(f" AS {build['target']}") for line, _ in stages("node.Dockerfile"))
 
 
-def test_only_the_gateway_is_reached_and_only_from_this_machine() -> None:
+def test_only_the_gateway_and_photos_are_reached_and_only_from_this_machine() -> None:
     services = compose()["services"]
-    assert [name for name in SERVICES if "ports" in services[name]] == ["gateway"]
-    [port] = services["gateway"]["ports"]
-    assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8000", 8000)
+    assert [name for name in SERVICES if "ports" in services[name]] == ["gateway", "minio"]
+    for name, number in (("gateway", 8000), ("minio", 9000)):
+        [port] = services[name]["ports"]
+        assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", str(number), number)
     assert compose()["networks"]["inside"]["internal"] is True
-    for name in ("redis", "postgres", "minio", "minio-bucket"):
+    for name in ("redis", "postgres", "minio-bucket"):
         assert services[name]["networks"] == ["inside"]
     assert not any(service.get("privileged") or service.get("network_mode") for service in services.values())
 
@@ -302,7 +303,8 @@ def test_the_gpu_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "known"), [("gateway", Settings), ("node", NodeSettings), ("node-gpu", NodeSettings)]
+    ("service", "known"),
+    [("gateway", Settings), ("worker", Settings), ("node", NodeSettings), ("node-gpu", NodeSettings)],
 )
 def test_what_compose_sets_is_what_the_programs_take(
     service: str, known: type[Settings] | type[NodeSettings], monkeypatch: pytest.MonkeyPatch
@@ -351,49 +353,52 @@ def test_docker_compose_takes_the_file(profile: tuple[str, ...], tmp_path: Path)
 
 # --- systemd ---------------------------------------------------------------------------------------------------------
 
-UNIT = DEPLOY / "silvertalk-gateway.service"
+UNITS = {"gateway": DEPLOY / "silvertalk-gateway.service", "worker": DEPLOY / "silvertalk-worker.service"}
 
 
-def unit() -> configparser.ConfigParser:
-    """The unit file; of a key that stands twice, the last."""
+def unit(name: str) -> configparser.ConfigParser:
+    """A unit file; of a key that stands twice, the last."""
     parsed = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",))
     parsed.optionxform = str  # type: ignore[assignment, method-assign]
-    parsed.read(UNIT, encoding="utf-8")
+    parsed.read(UNITS[name], encoding="utf-8")
     return parsed
 
 
-def test_the_unit_says_when_it_is_ready_drains_and_is_started_again() -> None:
-    service = unit()["Service"]
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_says_when_it_is_ready_drains_and_is_started_again(name: str) -> None:
+    service = unit(name)["Service"]
     assert service["Type"] == "notify" and service["KillSignal"] == "SIGTERM"
     assert service["Restart"] == "on-failure"
     assert float(service["TimeoutStopSec"]) > LONGEST_DRAIN_SECONDS + 20
-    assert service["ExecStart"].endswith("/bin/silvertalk gateway")
-    assert f"\nEnvironment=DATA_DIR=/var/lib/{service['StateDirectory']}\n" in UNIT.read_text(encoding="utf-8")
+    assert service["ExecStart"].endswith(f"/bin/silvertalk {name}")
+    assert f"\nEnvironment=DATA_DIR=/var/lib/{service['StateDirectory']}\n" in UNITS[name].read_text(encoding="utf-8")
 
 
 def test_nothing_is_reported_to_the_makers_of_libraries() -> None:
     """onnxruntime's wheels for Linux write an id to the disk and send events, unless this is set before they load."""
-    for path in (*(DEPLOY / name for name in DOCKERFILES), UNIT):
+    for path in (*(DEPLOY / name for name in DOCKERFILES), *UNITS.values()):
         assert "ORT_DISABLE_TELEMETRY=1" in path.read_text(encoding="utf-8"), path.name
 
 
-def systemd_analyze(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def systemd_analyze(tmp_path: Path, unit: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Over a copy of the unit whose program exists on this machine."""
-    copy = tmp_path / UNIT.name
-    text = UNIT.read_text(encoding="utf-8").replace("/srv/silvertalk/bin/silvertalk", sys.executable)
+    copy = tmp_path / unit.name
+    text = unit.read_text(encoding="utf-8").replace("/srv/silvertalk/bin/silvertalk", sys.executable)
     copy.write_text(text, encoding="utf-8")
     command = [program("systemd-analyze"), *arguments, str(copy)]
     return subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
 
 
-def test_systemd_knows_every_line_of_the_unit(tmp_path: Path) -> None:
-    done = systemd_analyze(tmp_path, "verify", "--man=no")
-    about_ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_knows_every_line_of_a_unit(tmp_path: Path, name: str) -> None:
+    done = systemd_analyze(tmp_path, UNITS[name], "verify", "--man=no")
+    about_ours = [line for line in done.stderr.splitlines() if UNITS[name].name in line]
     assert (done.returncode, about_ours) == (0, [])
 
 
-def test_systemd_finds_little_exposure(tmp_path: Path) -> None:
-    done = systemd_analyze(tmp_path, "security", "--offline=true", "--no-pager")
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_finds_little_exposure(tmp_path: Path, name: str) -> None:
+    done = systemd_analyze(tmp_path, UNITS[name], "security", "--offline=true", "--no-pager")
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
     assert found is not None, done.stderr
     assert float(found.group(1)) < 2.0

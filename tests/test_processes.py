@@ -60,7 +60,8 @@ async def test_up_talks_outlives_its_node_and_stops_without_a_trace(folder: Path
     async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **SCRIPTED) as up:
         url = await address(up)
         ready = await until_answers(url, "/readyz", 200, database="up")
-        assert ready["parts"] == {"bus": "up", "database": "up", "nodes": "1"}
+        workers = ready["parts"].pop("workers")  # the supervisor starts it beside the rest: it may be a moment later
+        assert (ready["parts"], workers in "01") == ({"bus": "up", "database": "up", "media": "up", "nodes": "1"}, True)
         async with calling(url, patience_seconds=START_SECONDS) as caller:
             await say(caller, "안녕하세요, 복실아.", turn=1)
             await caller.say(silence(300) + vowels(1500))
@@ -72,7 +73,7 @@ async def test_up_talks_outlives_its_node_and_stops_without_a_trace(folder: Path
             await say(caller, "거기 있어요?", turn=3)
             assert node_of(up) != killed
         children = up.children()
-        assert len(children) == 3
+        assert len(children) == 5  # Valkey, the practice Kakao, gateway, worker, node
         up.signal(signal.SIGINT)
         assert await up.ended() == 0
         assert not [command for command in map(command_of, children) if command]
@@ -88,7 +89,7 @@ async def test_its_children_die_with_a_supervisor_that_is_killed(folder: Path) -
     async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **SCRIPTED) as up:
         await address(up)
         children = up.children()
-        assert len(children) == 3
+        assert len(children) == 5  # Valkey, the practice Kakao, gateway, worker, node
         up.signal(signal.SIGKILL)
         await until_gone(children)
 
@@ -125,14 +126,14 @@ async def test_a_gateway_starts_with_nothing_there_and_recovers_as_it_comes(fold
     }
     async with started("silvertalk", "gateway", **settings):
         away = await until_answers(url, "/readyz", 503)
-        assert away["parts"] == {"bus": "away", "database": "away", "nodes": "0"}
+        assert away["parts"] == {"bus": "away", "database": "away", "media": "up", "nodes": "0", "workers": "0"}
         assert (await answer(url, "/livez"))[0] == 200
 
         own_valkey.start()
         await until_answers(url, "/readyz", 503, bus="up")
         async with product.node(own_valkey.url):
             degraded = await until_answers(url, "/readyz", 200)
-            assert degraded["degraded"] == ["database"]
+            assert degraded["degraded"] == ["database", "workers"]
             async with calling(url, microphone=False) as caller:
                 await caller.client.say_text("데이터베이스가 없어도 이야기해요.")
                 await caller.wait_for(SpokenAudio, turn=1)
@@ -140,4 +141,4 @@ async def test_a_gateway_starts_with_nothing_there_and_recovers_as_it_comes(fold
                 committed = await caller.wait_for(TurnCommitted, turn=1)
             assert committed.heard
             whole = await until_answers(url, "/readyz", 200, database="up")
-            assert whole["degraded"] == []
+            assert whole["degraded"] == ["workers"]

@@ -25,11 +25,12 @@ from gpu_node.settings import NodeSettings
 from gpu_node.weights import MODELS
 from silvertalk import cli, connection, gateway, metrics, owned_session, reader, serving, tickets, turn_life
 from silvertalk.api import envelope
-from silvertalk.errors import ConfigurationError, DatabaseRefused, SilverTalkError
+from silvertalk.errors import ConfigurationError, DatabaseRefused, JobFailed, SilverTalkError
 from silvertalk.settings import Settings
 from streaming import protocol
 from streaming.endpointing import EndpointDecision
 from streaming.floor import TABLE, Floor, Move
+from tests.silvertalk.api.route_table import route_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,8 +38,8 @@ CLIENT_MESSAGES: tuple[type[msgspec.Struct], ...] = get_args(protocol.ClientMess
 SERVER_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(protocol.ServerEvent)
 ON_EVERY_EVENT = {"epoch", "event"}
 
-NEVER_TOLD = {ConfigurationError, DatabaseRefused}
-"""The first keeps the process from starting, the second stays in the log: no client ever sees them."""
+NEVER_TOLD = {ConfigurationError, DatabaseRefused, JobFailed}
+"""The first keeps the process from starting, the others stay with a log and a job's row: no client is answered so."""
 CLOSED_BY_THE_SERVER_ITSELF = {1000, 1009, 1011, gateway.SERVICE_RESTART}
 """Close codes that are no error's: good-bye, a frame over the server's bound, no pong, a drain."""
 
@@ -59,6 +60,27 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+# --- the REST API ----------------------------------------------------------------------------------------------------
+
+
+def test_every_route_is_in_its_table() -> None:
+    table = README.partition("<!-- routes -->")[2].partition("<!-- /routes -->")[0]
+    assert rows(table) == route_rows()
+
+
+def test_every_old_call_is_answered() -> None:
+    """Each row says what became of it, and a route that is named there and was kept is one of ours."""
+    answered = rows(section("Moving over from the old service", "###"))
+    assert len(answered) > 35
+    ours = {row[0].strip("`").partition(" ")[2].rstrip("/") for row in route_rows()}
+    for call, now, _ in answered:
+        assert re.match(r"(kept|repaired|replaced|gone|not there yet|void)\b", now), call
+        for path in re.findall(r"(?<=[ `])/(?:auth|users|photos|calendars|chat|memories|home)\b[^`]*", call):
+            if now.startswith(("kept", "repaired")):
+                known = {re.sub(r"\{\w+\}", "{}", one) for one in ours}
+                assert re.sub(r"\{\w+\}", "{}", path.rstrip("/")) in known | {"/memories/{}"}, path
+
+
 # --- the protocol ----------------------------------------------------------------------------------------------------
 
 
@@ -73,6 +95,8 @@ def json_type(kind: inspect.Type) -> str:
             return " or ".join(json_type(one) for one in types if not isinstance(one, inspect.NoneType)) + " or null"
         case inspect.LiteralType(values=values):
             return ", ".join(f'`"{value}"`' for value in values)
+        case inspect.DictType(value_type=inspect.AnyType()):
+            return "object"
         case inspect.DictType():
             return "object of numbers"
         case inspect.StructType():

@@ -1,29 +1,16 @@
 // @ts-check
 /**
- * The way in: become a guest, the same one each time, and fetch a ticket for one socket.
+ * The way in: be who one is logged in as, else a guest, the same one each time, and fetch a ticket for one socket.
  */
 
-/** How long an answer may take. */
-const ANSWER_MS = 10_000;
+import { account } from "./account.js";
+import { Refused, ask } from "./asking.js";
+
+export { Refused };
+
 const GUEST_KEY = "silvertalk.guest";
 /** A token is asked for anew when it has less than this to live. */
 const MARGIN_MS = 60_000;
-
-/** The server said no, in words for the person; or nobody answers, and the code is "unreachable". */
-export class Refused extends Error {
-  /**
-   * @param {{code: string, retryable?: boolean, message?: string, message_en?: string}} problem
-   * @param {number} [retryAfterMs] how long the server asks us to wait
-   */
-  constructor(problem, retryAfterMs = 0) {
-    super(problem.code);
-    this.code = problem.code;
-    this.retryable = problem.retryable ?? false;
-    this.messageKo = problem.message ?? "";
-    this.messageEn = problem.message_en ?? "";
-    this.retryAfterMs = retryAfterMs;
-  }
-}
 
 export class Door {
   #token = "";
@@ -35,11 +22,11 @@ export class Door {
    */
   async ticket() {
     try {
-      return await this.#ask("/v1/talk/ticket", {}, await this.#validToken());
+      return await ask("/v1/talk/ticket", {}, await this.#validToken());
     } catch (error) {
       if (!(error instanceof Refused) || !error.code.startsWith("token_")) throw error;
       this.forgetToken();
-      return await this.#ask("/v1/talk/ticket", {}, await this.#validToken());
+      return await ask("/v1/talk/ticket", {}, await this.#validToken());
     }
   }
 
@@ -50,58 +37,40 @@ export class Door {
 
   async #validToken() {
     if (this.#token === "" || performance.now() > this.#tokenEnds - MARGIN_MS) {
-      const guest = await this.#becomeGuest();
-      remember(guest.guest_id);
-      this.#token = guest.access_token;
-      this.#tokenEnds = performance.now() + 1000 * guest.expires_in;
+      const given = (await account.token()) ?? (await this.#becomeGuest());
+      this.#token = given.access_token;
+      this.#tokenEnds = performance.now() + 1000 * given.expires_in;
     }
     return this.#token;
   }
 
   async #becomeGuest() {
-    const guest = remembered();
+    const known = guest();
+    let given;
     try {
-      return await this.#ask("/auth/guest", guest === null ? {} : { guest_id: guest });
+      given = await ask("/auth/guest", known === null ? {} : { guest_id: known });
     } catch (error) {
       // The server does not know this guest any more, so be a new one.
-      if (!(error instanceof Refused) || error.code !== "guest_refused" || guest === null) throw error;
-      return await this.#ask("/auth/guest", {});
+      if (!(error instanceof Refused) || error.code !== "guest_refused" || known === null) throw error;
+      given = await ask("/auth/guest", {});
     }
-  }
-
-  /**
-   * @param {string} path
-   * @param {object} body
-   * @param {string} [token]
-   * @returns {Promise<any>}
-   */
-  async #ask(path, body, token) {
-    /** @type {Record<string, string>} */
-    const headers = { "Content-Type": "application/json" };
-    if (token !== undefined) headers.Authorization = `Bearer ${token}`;
-    let answer;
-    let content;
-    try {
-      answer = await fetch(path, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-        cache: "no-store",
-        signal: AbortSignal.timeout(ANSWER_MS),
-      });
-      content = await answer.json();
-    } catch {
-      throw new Refused({ code: "unreachable", retryable: true });
-    }
-    if (answer.ok) return content;
-    // A proxy in between may answer with something else than this server's problems.
-    const problem = { code: `http_${answer.status}`, retryable: answer.status >= 500, ...content };
-    throw new Refused(problem, 1000 * (Number(answer.headers.get("Retry-After")) || 0));
+    remember(given.guest_id);
+    return given;
   }
 }
 
+/**
+ * Whether this page was loaded on the way back from Kakao: then be logged in, and the guest no more, whose things are
+ * the account's now. Throws Refused.
+ */
+export async function comeBack() {
+  const how = await account.comeBack(guest());
+  if (how === "in") forgetGuest();
+  return how;
+}
+
 /** Storage may be forbidden, as in a private window: then one is a new guest each time. */
-function remembered() {
+function guest() {
   try {
     return localStorage.getItem(GUEST_KEY);
   } catch {
@@ -114,6 +83,14 @@ function remember(guest) {
   try {
     localStorage.setItem(GUEST_KEY, guest);
   } catch {
-    // See `remembered`.
+    // See `guest`.
+  }
+}
+
+function forgetGuest() {
+  try {
+    localStorage.removeItem(GUEST_KEY);
+  } catch {
+    // See `guest`.
   }
 }

@@ -90,11 +90,15 @@ class TurnEnd(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReplyRequest:
-    """What an LLM is asked: the finished utterance, and what the gateway lets it know. `released` was said already."""
+    """What an LLM is asked: the finished utterance, and what the gateway lets it know. `released` was said already.
+
+    `instructions` stand in place of 복실이's own, where it is not 복실이 who is asked.
+    """
 
     transcript: str
     context: ReplyContext
     released: str = ""
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +121,13 @@ class LanguageModel(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+class Looker(Protocol):
+    """A picture and a question to JSON."""
+
+    name: str
+
+    def look(self, picture: bytes, content_type: str, question: str) -> AsyncGenerator[str, None]:
+        """The answer's JSON, a piece at a time. Raises gpu_node.errors.LlmError subclasses."""
+        ...

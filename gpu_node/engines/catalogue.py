@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import SecretStr
 
-from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech, TurnEnd
+from gpu_node.engines import LanguageModel, Looker, SpeechToText, TextToSpeech, TurnEnd
 from gpu_node.engines.chain import FallbackChain
 from gpu_node.engines.house_voice import HouseVoice
 from gpu_node.engines.specification import EngineSpec, parse_engines, parse_voices
@@ -56,14 +56,16 @@ def build_engines(settings: NodeSettings, queue: EngineQueue, beside: EngineQueu
     BadSettings, WeightsMissing, EngineError; blocks while models are loaded."""
     weights = Weights(models_root=settings.models_root, cache=settings.cache_dir, offline=settings.offline)
     turn_ends = turn_end(settings, weights)
+    llm = llm_chain(settings.llm_engines, settings, weights)
     return Engines(
         stt=speech_to_text(settings, weights),
-        llm=llm_chain(settings.llm_engines, settings, weights),
+        llm=llm,
         tts=voices(settings, weights),
         queue=queue,
         partial_samples=settings.partial_interval_ms * 16 if settings.partials else None,
         turn_end=TurnEndModel(turn_ends, beside) if turn_ends is not None else None,
         filler_seconds=settings.filler_after_ms / 1000,
+        looker=next((cast(Looker, engine) for engine in llm.engines if hasattr(engine, "look")), None),
     )
 
 

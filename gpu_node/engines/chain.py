@@ -41,6 +41,10 @@ class FallbackChain:
         self._rest_seconds = rest_seconds
         self._rests_until: dict[int, float] = {}
 
+    @property
+    def engines(self) -> tuple[LanguageModel, ...]:
+        return self._engines
+
     async def warm_up(self) -> None:
         """Warms every engine; raises what the last one said only when none of them is ready."""
         failure: Exception | None = None

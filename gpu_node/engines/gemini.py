@@ -32,6 +32,10 @@ MAX_OUTPUT_TOKENS = 512
 KEEPALIVE_SECONDS = 120.0
 """httpx keeps an idle connection for 5 s; people think longer than that, and every turn would pay for a handshake."""
 
+MAX_SEEN_TOKENS = 2048
+LOOKING = Deadlines(first_seconds=30.0, next_seconds=15.0)
+"""Of a picture nobody waits to hear."""
+
 WARM_UP = Deadlines(first_seconds=10.0)
 """Nobody waits for this reply, and a network just up may be slow."""
 
@@ -94,6 +98,24 @@ class GeminiLlm:
         """The reply, a few words at a time."""
         return self._reply(request, self._deadlines)
 
+    async def look(self, picture: bytes, content_type: str, question: str) -> AsyncGenerator[str, None]:
+        """What Gemini says of the picture, in JSON, a few words at a time. It may think for longer than a listener
+        would wait."""
+        part = types.Part(inline_data=types.Blob(data=picture, mime_type=content_type))
+        contents: list[types.ContentUnion] = [types.Content(role="user", parts=[part, types.Part(text=question)])]
+        config = types.GenerateContentConfig(
+            max_output_tokens=MAX_SEEN_TOKENS,
+            safety_settings=_SAFETY_SETTINGS,
+            response_mime_type="application/json",
+        )
+
+        def source() -> AsyncGenerator[str, None]:
+            return self._generated(contents, config)
+
+        async with aclosing(read(source, LOOKING, name=self.name)) as pieces:
+            async for piece in pieces:
+                yield piece
+
     async def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
         def source() -> AsyncGenerator[str, None]:
             return self._chunks(request)
@@ -106,12 +128,17 @@ class GeminiLlm:
         await self._client.aio.aclose()
         await self._http.aclose()
 
-    async def _chunks(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+    def _chunks(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
+        return self._generated(_contents(request), self._config(request))
+
+    async def _generated(
+        self, contents: list[types.ContentUnion], config: types.GenerateContentConfig
+    ) -> AsyncGenerator[str, None]:
         """One request. A verdict on the answer is raised when the body has ended: see `upstream` for why not before."""
         verdict = _Verdict()
         try:
             stream = await self._client.aio.models.generate_content_stream(
-                model=self.model, contents=_contents(request), config=self._config(request)
+                model=self.model, contents=contents, config=config
             )
             async for chunk in stream:
                 text = verdict.of(chunk)
@@ -128,7 +155,7 @@ class GeminiLlm:
         if self._thinking_level is not None:
             thinking = types.ThinkingConfig(thinking_level=types.ThinkingLevel(self._thinking_level.upper()))
         return types.GenerateContentConfig(
-            system_instruction=system_prompt(request.context),
+            system_instruction=request.instructions or system_prompt(request.context),
             max_output_tokens=MAX_OUTPUT_TOKENS,
             thinking_config=thinking,
             safety_settings=_SAFETY_SETTINGS,

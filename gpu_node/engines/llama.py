@@ -229,6 +229,6 @@ class _Handover:
 
 
 def _body(request: ReplyRequest) -> dict[str, Any]:
-    messages = [{"role": "system", "content": system_prompt(request.context)}]
+    messages = [{"role": "system", "content": request.instructions or system_prompt(request.context)}]
     messages += [{"role": role, "content": text} for role, text in conversation(request)]
     return {"messages": messages, "stream": True, "cache_prompt": True}

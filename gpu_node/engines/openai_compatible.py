@@ -67,7 +67,7 @@ class OpenAiCompatibleLlm:
         await self._http.aclose()
 
     async def _pieces(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
-        messages = [{"role": "system", "content": system_prompt(request.context)}]
+        messages = [{"role": "system", "content": request.instructions or system_prompt(request.context)}]
         messages += [{"role": role, "content": text} for role, text in conversation(request)]
         body = {"model": self.model, "messages": messages, "stream": True, self._limit_field: MAX_TOKENS}
         answer = _Answer()

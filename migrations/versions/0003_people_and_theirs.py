@@ -42,6 +42,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("stage", sa.String(length=32), nullable=False),
         sa.Column("progress", sa.Float(), nullable=False),
+        sa.Column("holder", sa.String(length=32), nullable=False),
+        sa.Column("due_at", Moment(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error_code", sa.String(length=64), nullable=False),
         sa.Column("result", sa.JSON(), nullable=False),
@@ -50,7 +52,16 @@ def upgrade() -> None:
         sa.Column("deadline_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
-    op.create_index("ix_jobs_status_created_at", "jobs", ["status", "created_at"], unique=False)
+    unfinished = sa.text("status IN ('pending', 'running')")
+    op.create_index(
+        "uq_jobs_unfinished",
+        "jobs",
+        ["user_id", "kind", "subject_id"],
+        unique=True,
+        sqlite_where=unfinished,
+        postgresql_where=unfinished,
+    )
+    op.create_index("ix_jobs_status_due_at", "jobs", ["status", "due_at"], unique=False)
     op.create_index("ix_jobs_user_id_created_at", "jobs", ["user_id", "created_at"], unique=False)
     op.create_table(
         "outbox",
@@ -228,6 +239,7 @@ def upgrade() -> None:
     op.add_column("sessions", sa.Column("finished_at", Moment(), nullable=True))
     op.add_column("sessions", sa.Column("photo_id", sa.String(length=36), server_default="", nullable=False))
     op.add_column("sessions", sa.Column("summary", CleanText(), server_default="", nullable=False))
+    op.add_column("sessions", sa.Column("deleted_at", Moment(), nullable=True))
     op.drop_index("ix_sessions_user_id", table_name="sessions")
     op.create_index("ix_sessions_user_id_started_at", "sessions", ["user_id", "started_at"], unique=False)
     op.add_column("turns", sa.Column("voice_key", sa.String(length=200), server_default="", nullable=False))
@@ -240,7 +252,7 @@ def downgrade() -> None:
     op.drop_index("ix_sessions_user_id_started_at", table_name="sessions")
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"], unique=False)
     with op.batch_alter_table("sessions") as sessions:
-        for name in ("summary", "photo_id", "finished_at", "opened_at"):
+        for name in ("deleted_at", "summary", "photo_id", "finished_at", "opened_at"):
             sessions.drop_column(name)
     op.drop_index("ix_session_photos_photo_id", table_name="session_photos")
     op.drop_table("session_photos")
@@ -265,7 +277,8 @@ def downgrade() -> None:
     op.drop_index("ix_outbox_user_id", table_name="outbox")
     op.drop_table("outbox")
     op.drop_index("ix_jobs_user_id_created_at", table_name="jobs")
-    op.drop_index("ix_jobs_status_created_at", table_name="jobs")
+    op.drop_index("ix_jobs_status_due_at", table_name="jobs")
+    op.drop_index("uq_jobs_unfinished", table_name="jobs")
     op.drop_table("jobs")
     op.drop_table("erasures")
     op.drop_index("ix_audit_user_id_at", table_name="audit")

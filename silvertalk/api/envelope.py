@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from silvertalk.api.problems import problem_response
-from silvertalk.errors import RequestTooLarge, SilverTalkError, TooSlow, translated
+from silvertalk.errors import RateLimited, Refused, RequestTooLarge, SilverTalkError, TooSlow, translated
+from silvertalk.metrics import REFUSED
 from streaming.logs import logger
 
 log = logger("api")
@@ -23,18 +27,50 @@ MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
 """A body of this size that takes longer is not sent in earnest (uvicorn itself would wait for ever)."""
 
+MIB = 1024 * 1024
+
+
+class BodyLimit(NamedTuple):
+    """The longest body, and the longest that it may take to come."""
+
+    max_bytes: int
+    seconds: float
+
+
+USUAL = BodyLimit(MAX_BODY_BYTES, BODY_SECONDS)
+
+BODY_LIMITS: dict[str, BodyLimit] = {
+    "/photos/sync-metadata": BodyLimit(MIB, 30),  # a thousand photos, described
+    "/calendars/sync": BodyLimit(MIB, 30),
+    "/photos/batch-upload": BodyLimit(64 * MIB, 120),  # eleven photos of a phone
+}
+"""The paths whose bodies may be longer, where a known person sends them; a stranger's are read within `USUAL`."""
+
+MAX_LONG_BODIES_BYTES = 256 * MIB
+"""What all bodies above the usual may take together in this process. At the bound the next has to come again later."""
+BUSY_SECONDS = 5
+"""When "later" is."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+
+Admit = Callable[[Scope], Awaitable[str]]
+"""Raises why this request may not come in now; returns who asks, "" for a stranger."""
+
+
+async def admit_all(scope: Scope) -> str:
+    return ""
 
 
 class Envelope:
     """Middleware around the whole API. The body is read before the application is asked, within its limits."""
 
-    def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int = MAX_BODY_BYTES, body_seconds: float = BODY_SECONDS
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, admit: Admit = admit_all, usual: BodyLimit = USUAL) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._body_seconds = body_seconds
+        self._admit = admit
+        self._usual = usual
+        self._sending: set[str] = set()
+        """Who sends a long body; one at a time for each."""
+        self._long_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,36 +92,61 @@ class Envelope:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                body = await self._body(Headers(scope=scope), receive)
-                if body is not None:
-                    await self._app(scope, _replay(body, receive), send_with_headers)
+                await self._serve(scope, receive, send_with_headers)
             except Exception as error:
                 known = translated(error)
+                if isinstance(known, Refused):
+                    REFUSED.labels(known.code).inc()
                 if not isinstance(error, SilverTalkError):
                     log.error("request_broke", method=str(scope["method"]), code=known.code, exc_info=True)
                 if started:
                     raise  # half an answer is out: only closing the connection still tells the client
                 await problem_response(known, request_id)(scope, receive, send_with_headers)
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes | None:
-        """The whole body; None when the client has gone. Raises RequestTooLarge or TooSlow."""
-        declared = headers.get("content-length", "0")
-        if not declared.isdecimal() or int(declared[:20]) > self._max_body_bytes:
-            raise RequestTooLarge
-        body = bytearray()
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        user = await self._admit(scope)
+        limit = BODY_LIMITS.get(scope["path"], self._usual) if user else self._usual
+        with self._room(user, limit):
+            body = await _body(Headers(scope=scope), receive, limit)
+            if body is not None:
+                await self._app(scope, with_body(body, receive), send)
+
+    @contextmanager
+    def _room(self, user: str, limit: BodyLimit) -> Iterator[None]:
+        """Memory for a body that may be long, until it was answered. Raises RateLimited where there is none now."""
+        if limit.max_bytes <= self._usual.max_bytes:
+            yield
+            return
+        if user in self._sending or self._long_bytes + limit.max_bytes > MAX_LONG_BODIES_BYTES:
+            raise RateLimited("no room for another long body", retry_after_seconds=BUSY_SECONDS)
+        self._sending.add(user)
+        self._long_bytes += limit.max_bytes
         try:
-            async with asyncio.timeout(self._body_seconds):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return None
-                    body += message.get("body", b"")
-                    if len(body) > self._max_body_bytes:
-                        raise RequestTooLarge
-                    if not message.get("more_body", False):
-                        return bytes(body)
-        except TimeoutError:
-            raise TooSlow from None
+            yield
+        finally:
+            self._sending.discard(user)
+            self._long_bytes -= limit.max_bytes
+
+
+async def _body(headers: Headers, receive: Receive, limit: BodyLimit) -> bytes | None:
+    """The whole body; None when the client has gone. Raises RequestTooLarge or TooSlow."""
+    declared = headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared[:20]) > limit.max_bytes:
+        raise RequestTooLarge
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limit.seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > limit.max_bytes:
+                    raise RequestTooLarge
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise TooSlow from None
 
 
 def _request_id(headers: Headers) -> str:
@@ -94,7 +155,7 @@ def _request_id(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def with_body(body: bytes, receive: Receive) -> Receive:
     """`receive` with the body already read put back in front of it."""
     unread = True
 

@@ -8,14 +8,34 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.types import Scope
 
 from silvertalk import __version__
-from silvertalk.api import auth, listening, talk
+from silvertalk.api import (
+    auth,
+    calendars,
+    chat,
+    events,
+    home,
+    listening,
+    memories,
+    photos,
+    privacy,
+    talk,
+    unlinking,
+    users,
+    videos,
+    voice,
+)
 from silvertalk.api.envelope import Envelope
+from silvertalk.api.idempotency import HEADER as IDEMPOTENCY_HEADER
+from silvertalk.api.idempotency import REPEATED_HEADER, Idempotency
+from silvertalk.api.openapi import describe
 from silvertalk.api.problems import problem_response
-from silvertalk.api.services import Services
+from silvertalk.api.services import Services, asking, our_origin
 from silvertalk.errors import Internal, NotFound, Refused, RequestError, RequestInvalid, SilverTalkError, translated
 from silvertalk.metrics import REFUSED
+from silvertalk.tokens import Identity
 from streaming.errors import StreamingError
 
 
@@ -34,11 +54,12 @@ def rest(services: Services) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=sorted(services.origins),
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-                expose_headers=["X-Request-Id", "Retry-After"],
+                allow_headers=["Authorization", "Content-Type", "X-Request-Id", IDEMPOTENCY_HEADER, "Last-Event-ID"],
+                expose_headers=["X-Request-Id", "Retry-After", "X-Next-Cursor", REPEATED_HEADER],
                 max_age=600,
             ),
-            Middleware(Envelope),
+            Middleware(Envelope, admit=services.limiter.admit),
+            Middleware(Idempotency, answers=services.answers, asking=_who_asks),
         ],
     )
     app.state.services = services
@@ -47,9 +68,28 @@ def rest(services: Services) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
     app.include_router(auth.router)
+    app.include_router(unlinking.router)
+    app.include_router(users.router)
     app.include_router(talk.router)
     app.include_router(listening.router)
+    app.include_router(home.router)
+    app.include_router(calendars.router)
+    app.include_router(chat.router)
+    app.include_router(voice.router)
+    app.include_router(photos.router)
+    app.include_router(memories.router)
+    app.include_router(videos.router)
+    app.include_router(events.router)
+    app.include_router(privacy.router)
+    describe(app)
     return app
+
+
+async def _who_asks(scope: Scope) -> Identity:
+    """As the routes see to it."""
+    request = Request(scope)
+    our_origin(request)
+    return await asking(request)
 
 
 def _request_id(request: Request) -> str:

@@ -9,16 +9,21 @@ from typing import Annotated, Self
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from silvertalk.accounts import Accounts
+from silvertalk.api.limiting import Limiter
 from silvertalk.auth import check_origin, identify
 from silvertalk.database import Database
 from silvertalk.guests import GuestIds
 from silvertalk.jobs import Jobs
+from silvertalk.kept_answers import Answers
 from silvertalk.keys import signing_secret
-from silvertalk.limits import AddressLimit
+from silvertalk.logins import Logins
 from silvertalk.media.store import MediaStore
 from silvertalk.notices import Notices
 from silvertalk.revocations import Revocations
+from silvertalk.services.kakao import Kakao
 from silvertalk.settings import Settings
+from silvertalk.text_talk import TextTalk
 from silvertalk.tokens import AccessTokens, Identity
 from streaming.bus import Bus
 
@@ -34,17 +39,23 @@ class Services:
     settings: Settings
     tokens: AccessTokens
     guests: GuestIds
-    guest_limit: AddressLimit
+    limiter: Limiter
+    answers: Answers
     bus: Bus
     database: Database
     media: MediaStore
     jobs: Jobs
     notices: Notices
     revocations: Revocations
+    kakao: Kakao
+    logins: Logins
+    accounts: Accounts
     origins: frozenset[str]
     """Web origins that may ask."""
     door: Callable[[], None]
     """Raises ServerFull or Draining while no new session may begin, so that a client learns it before it connects."""
+    talk: TextTalk | None
+    """The conversations of this process; None where nobody talks, as in a test of the routes alone."""
 
     @classmethod
     def of(
@@ -56,24 +67,35 @@ class Services:
         media: MediaStore,
         jobs: Jobs,
         notices: Notices,
+        revocations: Revocations | None = None,
+        kakao: Kakao | None = None,
         origins: frozenset[str] | None = None,
         door: Callable[[], None] = open_door,
+        talk: TextTalk | None = None,
     ) -> Self:
         """The services of one process. `origins`: where the port was not known from the settings."""
         secret = signing_secret(settings)
+        revocations = revocations or Revocations(bus, database)
+        logins = Logins(database, revocations, secret)
+        tokens = AccessTokens(secret, minutes=settings.access_token_minutes)
         return cls(
             settings=settings,
-            tokens=AccessTokens(secret, minutes=settings.access_token_minutes),
+            tokens=tokens,
             guests=GuestIds(secret),
-            guest_limit=AddressLimit(settings.guests_per_minute),
+            limiter=Limiter(settings, tokens, bus, secret),
+            answers=Answers(bus, secret),
             bus=bus,
             database=database,
             media=media,
             jobs=jobs,
             notices=notices,
-            revocations=Revocations(bus, database),
+            revocations=revocations,
+            kakao=kakao or Kakao(settings),
+            logins=logins,
+            accounts=Accounts(database, bus, jobs, logins, revocations),
             origins=settings.origins() if origins is None else origins,
             door=door,
+            talk=talk,
         )
 
 
@@ -96,11 +118,14 @@ _bearer = HTTPBearer(auto_error=False, description="Access token")
 """Names the scheme on the OpenAPI page; `identify` reads the header itself, and strictly."""
 
 
-def asking(
+async def asking(
     request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None
 ) -> Identity:
-    """Who is asking, from the bearer token alone."""
-    return identify(services_of(request).tokens, request.headers.getlist("authorization"))
+    """Who is asking, from the bearer token alone, which was not revoked."""
+    services = services_of(request)
+    identity = identify(services.tokens, request.headers.getlist("authorization"))
+    await services.revocations.check(identity)
+    return identity
 
 
 ServicesOf = Annotated[Services, Depends(services_of)]

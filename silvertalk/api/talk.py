@@ -7,12 +7,18 @@ import asyncio
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from silvertalk.api.ids import SESSION_PATTERN
 from silvertalk.api.problems import documented
 from silvertalk.api.services import Asking, ServicesOf, our_origin
+from silvertalk.conversations import take_up
 from silvertalk.errors import (
     BusAway,
+    ConversationTaken,
+    DatabaseAway,
     Draining,
+    NotFound,
     OriginRefused,
+    RequestInvalid,
     RequestTooLarge,
     ServerFull,
     TokenExpired,
@@ -28,6 +34,18 @@ STORE_SECONDS = 3.0
 router = APIRouter(prefix="/v1/talk", tags=["talk"], dependencies=[Depends(our_origin)])
 
 
+class TicketRequest(BaseModel):
+    """What else is sent is not read: who asks is in the token."""
+
+    session_id: str | None = Field(
+        None,
+        pattern=SESSION_PATTERN,
+        max_length=32,
+        description="a conversation that `POST /chat/sessions` reserved: the socket opens it, and nobody else can",
+        examples=["63584d075f3a9a68cf62801bb803718f"],
+    )
+
+
 class TicketAnswer(BaseModel):
     """Send `ticket` in the first message on the socket at `path`, on this server, before it expires. It works once."""
 
@@ -40,14 +58,28 @@ class TicketAnswer(BaseModel):
     "/ticket",
     summary="Get a one-use ticket for the voice socket",
     responses=documented(
-        TokenMissing, TokenRefused, TokenExpired, OriginRefused, RequestTooLarge, ServerFull, Draining, BusAway
+        TokenMissing,
+        TokenRefused,
+        TokenExpired,
+        OriginRefused,
+        RequestTooLarge,
+        RequestInvalid,
+        ServerFull,
+        Draining,
+        BusAway,
+        DatabaseAway,
+        NotFound,
+        ConversationTaken,
     ),
 )
-async def new_ticket(services: ServicesOf, identity: Asking) -> TicketAnswer:
+async def new_ticket(services: ServicesOf, identity: Asking, asked: TicketRequest | None = None) -> TicketAnswer:
     services.door()
+    session = (asked.session_id if asked is not None else None) or ""
     try:
         async with asyncio.timeout(STORE_SECONDS):
-            ticket = await issue_ticket(services.bus, identity)
+            ticket = await issue_ticket(services.bus, identity, session=session)
     except TimeoutError:
         raise BusAway from None
+    if session:  # last, so that one for which there was no ticket stays reserved; a ticket not given opens nothing
+        await take_up(services.database, identity.user, session)
     return TicketAnswer(ticket=ticket, expires_in=TICKET_SECONDS, path=SOCKET_PATH)

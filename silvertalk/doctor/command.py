@@ -160,6 +160,8 @@ async def _services(settings: Settings, gateway_url: str | None) -> list[Finding
     ours = settings.embedded and not settings.bus_urls
     checks = [services.check_bus(url, ours=ours) for url in settings.bus]
     checks.append(services.check_database(settings.database))
+    if settings.s3_bucket:
+        checks.append(services.check_media(settings))
     if gateway_url is not None:
         checks.append(services.check_gateway(gateway_url))
     findings = [models.check_valkey()] if ours else []

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from silvertalk.doctor.finding import Finding
 from silvertalk.login import is_loopback
+from silvertalk.settings import Settings
 
 LIMIT_SECONDS = 3.0
 """For each service; they are asked at once."""
@@ -75,6 +76,23 @@ async def check_database(url: str) -> Finding:
     finally:
         await engine.dispose()
     return Finding(name, True, f"{where} answers.")
+
+
+async def check_media(settings: Settings) -> Finding:
+    """Does the bucket of the settings answer to the keys of the settings?"""
+    from silvertalk.media.s3 import open_bucket  # botocore takes long to load
+
+    name = "media store"
+    where = f"The bucket {settings.s3_bucket} at {settings.s3_endpoint or f'S3 in {settings.s3_region}'}"
+    async with open_bucket(settings) as bucket:
+        if await bucket.ready():
+            return Finding(name, True, f"{where} answers.")
+    return Finding(
+        name,
+        False,
+        f"{where} cannot be used: it is out of reach, not there, or refuses the keys.",
+        "Set S3_BUCKET, S3_ENDPOINT, S3_REGION and the keys right; talk goes on meanwhile, photos wait.",
+    )
 
 
 async def check_gateway(url: str) -> Finding:

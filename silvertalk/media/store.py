@@ -7,17 +7,34 @@ form that allows one key, one type and one size, and fetches by a link that expi
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, nullcontext
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
+from urllib.parse import quote
+
+from silvertalk.keys import derived_key, signing_secret
+from silvertalk.settings import Settings
 
 LINK_SECONDS = 300
 UPLOAD_SECONDS = 300
+MAX_KEY_CHARACTERS = 200
+MAX_TYPE_CHARACTERS = 100
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
+"""No part is empty or begins with a dot, so that no key climbs out of a folder."""
+_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*", re.ASCII)
+
+
+SHOWN = (".jpg", ".png", ".webp", ".heic", ".flac", ".wav", ".mp3", ".mp4")
+"""What a browser may show or play where a link asks for no download. It goes by the key, which is the server's."""
+MAX_FILENAME_CHARACTERS = 100
 
 
 class Upload(NamedTuple):
     """How a client uploads one object: a multipart POST of `fields`, then `file` last, to `url`, before `expires_at`
-    (Unix seconds)."""
+    (Unix seconds). A `url` without a host is on the gateway."""
 
     url: str
     fields: dict[str, str]
@@ -50,7 +67,8 @@ class MediaStore(Protocol):
         """The object; raises KeyError where there is none, MediaTooLarge where it is larger."""
 
     async def link(self, key: str, *, seconds: int = LINK_SECONDS, filename: str = "") -> str:
-        """An address that gives the object to whoever has it, for so long; `filename` makes it a download."""
+        """An address that gives the object to whoever has it, for so long; `filename` makes it a download. One without
+        a host is on the gateway."""
 
     async def delete(self, *keys: str) -> None:
         """Delete what is there of these."""
@@ -66,6 +84,46 @@ def user_prefix(user: str) -> str:
     return f"u/{user}/"
 
 
-def open_media(settings: object) -> AbstractAsyncContextManager[MediaStore]:
-    """The store of the settings: S3 where a bucket is named, else the folder `MEDIA_DIR`."""
-    return nullcontext(cast(MediaStore, object()))
+def checked_key(key: str) -> str:
+    """The key; raises ValueError for what is none."""
+    if len(key) > MAX_KEY_CHARACTERS or not _KEY.fullmatch(key):
+        raise ValueError("not a key of the media store")
+    return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """The prefix; raises ValueError for one that does not end with "/", or would be the whole store."""
+    if not prefix.endswith("/"):
+        raise ValueError("a prefix ends with a slash")
+    checked_key(prefix[:-1])
+    return prefix
+
+
+def checked_type(content_type: str) -> str:
+    """The content type; raises ValueError for one with parameters, line ends or in capitals."""
+    if len(content_type) > MAX_TYPE_CHARACTERS or not _TYPE.fullmatch(content_type):
+        raise ValueError("not a content type")
+    return content_type
+
+
+def disposition(key: str, filename: str) -> str:
+    """The Content-Disposition (RFC 6266) that an object is fetched with."""
+    if filename:
+        return f"attachment; filename*=UTF-8''{quote(filename[:MAX_FILENAME_CHARACTERS], safe='')}"
+    return "inline" if key.endswith(SHOWN) else "attachment"
+
+
+@asynccontextmanager
+async def open_media(settings: Settings) -> AsyncIterator[MediaStore]:
+    """The store of the settings: S3 where a bucket is named, else the folder `MEDIA_DIR`. It may be away and come
+    later."""
+    if settings.s3_bucket:
+        from silvertalk.media.s3 import open_bucket  # botocore takes long to load, and most machines need none
+
+        async with open_bucket(settings) as bucket:
+            yield bucket
+    else:
+        from silvertalk.media.folder import FolderStore
+
+        key = derived_key(signing_secret(settings), "media links")
+        yield FolderStore(settings.media_folder, key, address=settings.public_url)

@@ -11,7 +11,8 @@ The only part of `streaming` that does I/O. See `Bus` for the whole, and
     control    what every gateway must hear           waking     ending a blocked read
     names      every key                              limits     every number
     scripts    what is looked at and changed at once  faults     Redis's errors as ours
-    values     small values that several share
+    values     small values that several share        forgetting what somebody left is gone
+    notices    what a person's devices are told       errands    what is asked of nodes beside the turns
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from streaming.bus import names
 from streaming.bus.claims import Claims
 from streaming.bus.control import Control
 from streaming.bus.entries import Entry
+from streaming.bus.errands import Errands
 from streaming.bus.follower import Follower
 from streaming.bus.journal import Journal
 from streaming.bus.leases import NOBODY, ClaimedTurn
 from streaming.bus.limits import Limits
+from streaming.bus.notices import NoticeStreams
 from streaming.bus.seal import ANY_ID, Sealer
 from streaming.bus.server import Address, Server
 from streaming.bus.sessions import Sessions
@@ -43,9 +46,11 @@ __all__ = [
     "ClaimedTurn",
     "Claims",
     "Entry",
+    "Errands",
     "Follower",
     "Journal",
     "Limits",
+    "NoticeStreams",
     "OpenTurn",
     "StreamWriter",
     "Turns",
@@ -110,13 +115,18 @@ class Bus:
             await bus._close()
 
     async def _close(self) -> None:
-        if "claims" in self.__dict__:
-            await self.claims.close()
+        for claims in ("claims", "errand_claims"):
+            if claims in self.__dict__:
+                await getattr(self, claims).close()
         for server in self._servers:
             await server.close()
         for server in self._servers:
             if server.crash is not None:
                 raise server.crash
+
+    @property
+    def servers(self) -> Sequence[Server]:
+        return self._servers
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -133,6 +143,16 @@ class Bus:
     def claims(self) -> Claims:
         """A node's claims, over all servers."""
         return Claims(self._servers)
+
+    @cached_property
+    def errand_claims(self) -> Claims:
+        """A node's claims of errands, over all servers."""
+        return Claims(self._servers, names.ERRANDS)
+
+    @cached_property
+    def errands(self) -> Errands:
+        """What this process asks of the nodes."""
+        return Errands(self.server_for)
 
     def sessions_on(self, server: Server) -> Sessions:
         if server.name not in self._sessions:
@@ -201,6 +221,15 @@ class Bus:
         """Small values that several processes share for a while."""
         return Values(self.server_for)
 
+    @cached_property
+    def notices(self) -> NoticeStreams:
+        """What a person's devices are told."""
+        return NoticeStreams(self.server_for)
+
+    async def reading(self, stream: str, group: str) -> int:
+        """How many consumers of a group on the first server were seen within one blocking read."""
+        return await _reading(self._servers[0], stream, group)
+
     # --- health ------------------------------------------------------------------------------------------------------
 
     async def ping(self) -> dict[str, bool]:
@@ -216,9 +245,14 @@ class Bus:
 
 
 async def _claiming(server: Server) -> int:
-    """Consumers seen within one blocking read; a node without a free slot is seen by its renewals."""
+    """A node without a free slot is seen by its renewals."""
+    return await _reading(server, names.OFFERS, names.NODES)
+
+
+async def _reading(server: Server, stream: str, group: str) -> int:
+    """Consumers seen within one blocking read."""
     try:
-        consumers = await server.main.ask("XINFO", "CONSUMERS", names.OFFERS, names.NODES)
+        consumers = await server.main.ask("XINFO", "CONSUMERS", stream, group)
     except BusError:  # Nobody has come yet: no stream, no group.
         return 0
     facts = [dict(zip(row[::2], row[1::2], strict=True)) for row in consumers]

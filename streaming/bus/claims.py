@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from streaming.bus import names
 from streaming.bus.desk import Desk
 from streaming.bus.leases import ClaimedTurn
 from streaming.bus.server import Server
@@ -19,9 +20,10 @@ from streaming.errors import BusUnavailable
 class Claims:
     """The turns this process claims. One task at a time calls `next`; anybody may call `wake`."""
 
-    def __init__(self, servers: Sequence[Server]) -> None:
+    def __init__(self, servers: Sequence[Server], offers: str = names.OFFERS) -> None:
         self._desks = [
-            Desk(server, wanted=self._wanted, alone=lambda: self._alone, found=self._found) for server in servers
+            Desk(server, wanted=self._wanted, alone=lambda: self._alone, found=self._found, offers=offers)
+            for server in servers
         ]
         # Bounded by the slots asked for, once per server: a desk reads no more offers than that.
         self._ready: deque[ClaimedTurn] = deque()

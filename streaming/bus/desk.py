@@ -57,27 +57,30 @@ class Desk:
         wanted: Callable[[], int],
         alone: Callable[[], bool],
         found: Callable[[ClaimedTurn], None],
+        offers: str = names.OFFERS,
     ) -> None:
-        """`alone`: nothing else is served by this process."""
+        """`alone`: nothing else is served by this process. `offers`: the stream that they are read from."""
         self._server = server
         self._wanted = wanted
         self._alone = alone
         self._found = found
-        self._leases = Leases(server)
+        self._offers = offers
+        self._leases = Leases(server, offers)
         self._consumer = self._leases.consumer
-        self._bell = Bell(names.wake(f"{server.process}.claim"), server.main, server.limits)
+        purpose = "claim" if offers == names.OFFERS else "errand"
+        self._bell = Bell(names.wake(f"{server.process}.{purpose}"), server.main, server.limits)
         self._rung = False
         """The bell's last entry is still to be acknowledged."""
         # Bounded by what was wanted when the offers were read.
         self._offered: deque[_Offered] = deque()
-        self._reading = server.blocking_link("claiming")
+        self._reading = server.blocking_link(f"{purpose}ing")
         self._connections = 0
         self._look = True
         """Leases of others are to be looked at: we have just started,"""
         self._hinted = False
         """or were told that one has run out."""
         self._closing = False
-        self._task = server.spawn(self._run(), f"bus {server.name} claims")
+        self._task = server.spawn(self._run(), f"bus {server.name} {purpose}s")
 
     def reconsider(self) -> None:
         """What is wanted has changed."""
@@ -103,8 +106,8 @@ class Desk:
             if self._hinted:
                 await self._leases.hint()
             await main.ask("DEL", self._bell.key)
-            if not await main.ask("XPENDING", names.OFFERS, names.NODES, "-", "+", 1, self._consumer):
-                await main.ask("XGROUP", "DELCONSUMER", names.OFFERS, names.NODES, self._consumer)
+            if not await main.ask("XPENDING", self._offers, names.NODES, "-", "+", 1, self._consumer):
+                await main.ask("XGROUP", "DELCONSUMER", self._offers, names.NODES, self._consumer)
         except BusError as error:
             log.info("consumer %s stays behind: %s", self._consumer, error)
 
@@ -153,17 +156,17 @@ class Desk:
     async def _found_groups(self) -> None:
         """At id 0: whatever was offered before the group existed, or while Redis had forgotten it, is delivered."""
         main = self._server.main
-        for stream in (names.OFFERS, self._bell.key):
+        for stream in (self._offers, self._bell.key):
             try:
                 await main.ask("XGROUP", "CREATE", stream, names.NODES, "0", "MKSTREAM")
             except BusError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
         await main.ask("PEXPIRE", self._bell.key, 2 * self._server.limits.block_ms)
-        for row in await main.ask("XINFO", "CONSUMERS", names.OFFERS, names.NODES):
+        for row in await main.ask("XINFO", "CONSUMERS", self._offers, names.NODES):
             facts: dict[bytes, Any] = dict(zip(row[::2], row[1::2], strict=True))
             if facts[b"pending"] == 0 and facts[b"idle"] > _FORGET_CONSUMER_MS:
-                await main.ask("XGROUP", "DELCONSUMER", names.OFFERS, names.NODES, facts[b"name"])
+                await main.ask("XGROUP", "DELCONSUMER", self._offers, names.NODES, facts[b"name"])
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -175,7 +178,7 @@ class Desk:
         commands.append(
             (
                 "XREADGROUP", "GROUP", names.NODES, self._consumer, "COUNT", self._wanted(), "BLOCK", block_ms,
-                "STREAMS", names.OFFERS, self._bell.key, ">", ">",
+                "STREAMS", self._offers, self._bell.key, ">", ">",
             )
         )  # fmt: skip
         self._bell.listening()
@@ -201,7 +204,7 @@ class Desk:
         """An entry of the offers stream is pending with us."""
         offer_id = entries.entry_id(raw)
         try:
-            read = entries.read_any_id(names.OFFERS, raw, self._server.sealer)
+            read = entries.read_any_id(self._offers, raw, self._server.sealer)
         except MessageError as error:
             log.error("an offer that cannot be read is deleted: %s", error)
             read = None
@@ -220,12 +223,12 @@ class Desk:
     async def _look_for_own(self) -> None:
         """Offers that Redis delivered to us without our seeing it."""
         main = self._server.main
-        pending = await main.ask("XPENDING", names.OFFERS, names.NODES, "-", "+", _OWN_COUNT, self._consumer)
+        pending = await main.ask("XPENDING", self._offers, names.NODES, "-", "+", _OWN_COUNT, self._consumer)
         for raw_id, _, _, count in pending:
             offer_id = bytes(raw_id).decode()
             if self._knows(offer_id):
                 continue
-            found = await main.ask("XRANGE", names.OFFERS, offer_id, offer_id)
+            found = await main.ask("XRANGE", self._offers, offer_id, offer_id)
             if found:
                 await self._take(found[0], delivery=count)
             else:
@@ -234,12 +237,12 @@ class Desk:
     async def _look_for_run_out(self) -> None:
         """Take over leases of others that have run out, as many as there are slots for."""
         main, lease_ms = self._server.main, self._server.limits.lease_ms
-        pending = await main.ask("XPENDING", names.OFFERS, names.NODES, "IDLE", lease_ms, "-", "+", _LOOK_COUNT)
+        pending = await main.ask("XPENDING", self._offers, names.NODES, "IDLE", lease_ms, "-", "+", _LOOK_COUNT)
         for raw_id, consumer, idle_ms, count in pending:
             if bytes(consumer).decode() == self._consumer:
                 await self._own_ran_out(bytes(raw_id).decode(), count)
             elif len(self._offered) < self._wanted() and self._may_take(count + 1, idle_ms):
-                for raw in await main.ask("XCLAIM", names.OFFERS, names.NODES, self._consumer, lease_ms, raw_id):
+                for raw in await main.ask("XCLAIM", self._offers, names.NODES, self._consumer, lease_ms, raw_id):
                     if raw is not None:
                         await self._take(raw, delivery=count + 1)
 

@@ -37,8 +37,9 @@ _HANDED_BACK_IDLE_MS = 3_600_000
 class Leases:
     """The leases of this process at one server. `changed` is set whenever one was renewed or let go."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, offers: str = names.OFFERS) -> None:
         self.server = server
+        self.offers = offers
         self.consumer = server.process
         self.held: dict[str, ClaimedTurn] = {}
         """By offer id; bounded by the node's slots."""
@@ -52,7 +53,7 @@ class Leases:
 
     async def renew(self, offer_id: str) -> bool:
         """Start the lease anew; False if it is no longer ours. Raises BusUnavailable where nobody knows."""
-        command = ("EVAL", scripts.RENEW, 1, names.OFFERS, names.NODES, self.consumer, offer_id)
+        command = ("EVAL", scripts.RENEW, 1, self.offers, names.NODES, self.consumer, offer_id)
         reply = (await self.server.main.call(command))[0]
         if not isinstance(reply, RedisError):
             return bool(reply)
@@ -62,13 +63,13 @@ class Leases:
 
     async def drop(self, offer_id: str) -> None:
         """The turn is done: delete its offer, if it is still ours."""
-        await self.server.insist(("EVAL", scripts.RELEASE, 1, names.OFFERS, names.NODES, self.consumer, offer_id))
+        await self.server.insist(("EVAL", scripts.RELEASE, 1, self.offers, names.NODES, self.consumer, offer_id))
 
     async def put_back(self, offer_id: str, delivery: int) -> None:
         """Let any node take the turn at once, if it is still ours; it does not count as delivered to us."""
         replies = await self.server.insist(
             (
-                "EVAL", scripts.HAND_BACK, 1, names.OFFERS, names.NODES, self.consumer, offer_id,
+                "EVAL", scripts.HAND_BACK, 1, self.offers, names.NODES, self.consumer, offer_id,
                 NOBODY, _HANDED_BACK_IDLE_MS, max(0, delivery - 1),
             ),
         )  # fmt: skip
@@ -80,8 +81,8 @@ class Leases:
 
     async def hint(self) -> None:
         """Have some node look for leases that may be taken over."""
-        sealed = self.server.sealer.seal(names.OFFERS, ANY_ID, encode(Reclaim()))
-        await self.server.main.ask("XADD", names.OFFERS, "NOMKSTREAM", "*", self.consumer, sealed)
+        sealed = self.server.sealer.seal(self.offers, ANY_ID, encode(Reclaim()))
+        await self.server.main.ask("XADD", self.offers, "NOMKSTREAM", "*", self.consumer, sealed)
 
 
 class ClaimedTurn:

@@ -73,6 +73,16 @@ class Limits:
     control_entries: int = 10_000
     """The control stream is heard as it is written; what is older than this is history."""
 
+    errand_left_ttl_ms: int = 10_000
+    """Life of an errand's streams once it is over: nobody comes back for them, and what is in them is somebody's."""
+
+    errand_quiet_seconds: float = 5.0
+    """Who waits for an errand of which nothing comes looks for a lease that ran out this often."""
+
+    notice_entries: int = 200
+    notice_ttl_ms: int = 24 * 3600_000
+    """What a device missed while it was away; one that is away for longer asks for everything anew."""
+
     lease_ms: int = 2_000
     """A claim that has not been renewed for so long may be taken over."""
 

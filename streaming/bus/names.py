@@ -14,6 +14,9 @@ PREFIX = "silvertalk:"
 OFFERS = f"{PREFIX}offers"
 """Stream: turns that want a node, and hints that a lease has run out. Read by the group `NODES`."""
 
+ERRANDS = f"{PREFIX}errands"
+"""Stream: errands that want a node, offered as turns are, beside them. Read by the group `NODES`."""
+
 SESSIONS = f"{PREFIX}sessions"
 """Stream: one entry a living session, pending with the gateway that owns it. Group `GATEWAYS`."""
 
@@ -23,7 +26,7 @@ CONTROL = f"{PREFIX}control"
 NODES = "nodes"
 GATEWAYS = "gateways"
 
-NEVER_EXPIRE = frozenset({OFFERS, SESSIONS})
+NEVER_EXPIRE = frozenset({OFFERS, ERRANDS, SESSIONS})
 """The only keys without a time to live: they hold a consumer group, and their entries are deleted one by one."""
 
 MAX_TURN = 2**31 - 1
@@ -87,6 +90,11 @@ def value(key: str) -> str:
     if not _ONCE.fullmatch(key):
         raise ValueError(f"not a key of 1-128 letters, digits and _ . @ : -: {key[:64]!r}")
     return f"{PREFIX}value:{key}"
+
+
+def notices(user: str) -> str:
+    """Stream: what happened to a person's things."""
+    return f"{PREFIX}notices:{label(user)}"
 
 
 def wake(process: str) -> str:

@@ -23,7 +23,17 @@ from streaming.bus.seal import ANY_ID
 from streaming.bus.server import Server
 from streaming.bus.writer import StreamWriter
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
-from streaming.messages import CloseTurn, DownOpened, Message, Offer, Reclaim, TurnOpened, UpMessage, encode
+from streaming.messages import (
+    CloseTurn,
+    DownOpened,
+    ErrandOpened,
+    Message,
+    Offer,
+    Reclaim,
+    TurnOpened,
+    UpMessage,
+    encode,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +67,7 @@ class Turns:
         if opened.session != self._session:
             raise ValueError("a turn of another session")
         turn = OpenTurn(self._server, opened, epoch=epoch)
-        turn._deliver, turn._on_lost = deliver, on_lost
-        await self._server.see_through(turn._begin(), f"open turn {turn.up_key}", undo=lambda _: turn._abandon())
+        await turn.begin(deliver, on_lost)
         return turn
 
     async def adopt(self, turn: int, *, epoch: int) -> tuple[OpenTurn, list[UpMessage]]:
@@ -149,12 +158,17 @@ class OpenTurn:
     up: StreamWriter
     offer_id: str
 
-    def __init__(self, server: Server, opened: TurnOpened, *, epoch: int) -> None:
+    def __init__(
+        self, server: Server, opened: TurnOpened | ErrandOpened, *, epoch: int, offers: str = names.OFFERS
+    ) -> None:
+        """`offers`: the stream in which it is offered to the nodes."""
+        self._offers = offers
+        self._left_ttl_ms = server.limits.closed_ttl_ms if offers == names.OFFERS else server.limits.errand_left_ttl_ms
         self.up_key = names.up(opened.session, opened.turn)
         self.down_key = names.down(opened.session, opened.turn)
         self._lease_key = names.lease(opened.session, opened.turn)
         self._server = server
-        self.opened = opened
+        self._opened = opened
         self._epoch = epoch
         self._deliver: Deliver = _unheard
         self._on_lost: OnLost | None = None
@@ -167,6 +181,12 @@ class OpenTurn:
         self._first_down = ""
         self._closed = False
 
+    @property
+    def opened(self) -> TurnOpened:
+        """What stands first in its up stream."""
+        assert isinstance(self._opened, TurnOpened), "an errand is no turn"
+        return self._opened
+
     # --- opening -----------------------------------------------------------------------------------------------------
 
     async def reoffer(self) -> None:
@@ -175,6 +195,11 @@ class OpenTurn:
         Raises Fenced where a later owner of the session has written to the turn, and what `Turns.open` raises.
         """
         await self._server.see_through(self._begin_again(), f"offer turn {self.up_key} again")
+
+    async def begin(self, deliver: Deliver, on_lost: OnLost | None = None) -> None:
+        """Offer it to the nodes and follow its down stream, as `Turns.open` says."""
+        self._deliver, self._on_lost = deliver, on_lost
+        await self._server.see_through(self._begin(), f"open turn {self.up_key}", undo=lambda _: self._abandon())
 
     async def _begin(self) -> None:
         await self._offer(sequence=1, base=0)
@@ -238,20 +263,20 @@ class OpenTurn:
         )
 
     def _opening(self, first_up: str, first_down: str, base: int) -> Command:
-        offer = Offer(session=self.opened.session, turn=self.opened.turn)
+        offer = Offer(session=self._opened.session, turn=self._opened.turn)
         return (
-            "EVAL", scripts.OPEN, 4, self.up_key, self.down_key, self._lease_key, names.OFFERS,
+            "EVAL", scripts.OPEN, 4, self.up_key, self.down_key, self._lease_key, self._offers,
             self._epoch, self._mark,
-            first_up, self._sealed(self.up_key, first_up, self.opened),
+            first_up, self._sealed(self.up_key, first_up, self._opened),
             first_down, self._sealed(self.down_key, first_down, DownOpened()),
-            self._sealed(names.OFFERS, ANY_ID, offer),
+            self._sealed(self._offers, ANY_ID, offer),
             self._server.limits.turn_ttl_ms, base, names.NODES,
         )  # fmt: skip
 
     async def _close_unheard(self) -> None:
         await self._server.insist(
             (
-                "EVAL", scripts.CLOSE_UNHEARD, 3, self.up_key, self.down_key, names.OFFERS,
+                "EVAL", scripts.CLOSE_UNHEARD, 3, self.up_key, self.down_key, self._offers,
                 self._mark, names.NODES,
             )
         )  # fmt: skip
@@ -280,8 +305,8 @@ class OpenTurn:
     async def unclaimed(self) -> bool:
         """Nobody has taken the offer yet."""
         pending, offered = await self._server.main.call(
-            ("XPENDING", names.OFFERS, names.NODES, self.offer_id, self.offer_id, 1),
-            ("XRANGE", names.OFFERS, self.offer_id, self.offer_id),
+            ("XPENDING", self._offers, names.NODES, self.offer_id, self.offer_id, 1),
+            ("XRANGE", self._offers, self.offer_id, self.offer_id),
         )
         if isinstance(pending, RedisError):
             if not is_no_group(pending):
@@ -293,7 +318,7 @@ class OpenTurn:
         """If the turn's lease has run out, tell some node to look; True if there was reason to."""
         reply = (
             await self._server.main.call(
-                ("XPENDING", names.OFFERS, names.NODES, self.offer_id, self.offer_id, 1),
+                ("XPENDING", self._offers, names.NODES, self.offer_id, self.offer_id, 1),
             )
         )[0]
         if isinstance(reply, RedisError):
@@ -304,10 +329,10 @@ class OpenTurn:
         self.lease_left = max(0, lease_ms - reply[0][2]) / 1000 if reply else lease_ms / 1000
         if not reply or reply[0][2] <= lease_ms:
             return False
-        hint = self._sealed(names.OFFERS, ANY_ID, Reclaim())
-        commands: list[Command] = [("XADD", names.OFFERS, "NOMKSTREAM", "*", self._mark, hint)]
+        hint = self._sealed(self._offers, ANY_ID, Reclaim())
+        commands: list[Command] = [("XADD", self._offers, "NOMKSTREAM", "*", self._mark, hint)]
         if self._hint_id:  # At most one hint a turn lies unread, however long no node is there to read it.
-            commands.insert(0, ("XDEL", names.OFFERS, self._hint_id))
+            commands.insert(0, ("XDEL", self._offers, self._hint_id))
         hint_id = checked((await self._server.main.call(*commands))[-1])
         self._hint_id = bytes(hint_id).decode() if hint_id else ""
         return True
@@ -336,7 +361,7 @@ class OpenTurn:
         self._server.promise(self._end("abandoned"), f"abandon turn {self.up_key}")
 
     async def _end(self, reason: str) -> None:
-        ttl = self._server.limits.closed_ttl_ms
+        ttl = self._left_ttl_ms
         try:
             await self.up.finish(CloseTurn(reason=reason))
         except BusError as error:
@@ -347,8 +372,8 @@ class OpenTurn:
             ("PEXPIRE", self.up_key, ttl),
             ("PEXPIRE", self.down_key, ttl),
             ("PEXPIRE", self._lease_key, ttl),
-            ("XACK", names.OFFERS, names.NODES, self.offer_id),
-            ("XDEL", names.OFFERS, *offers),
+            ("XACK", self._offers, names.NODES, self.offer_id),
+            ("XDEL", self._offers, *offers),
         )
 
 

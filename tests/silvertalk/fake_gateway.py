@@ -38,6 +38,7 @@ class FakeGateway:
     sockets: int = 0
     nodes: int = 1
     resume_seconds: int = 120
+    patience: float = 1.0
     takes_over: bool = False
     """Whoever comes back finds another gateway, of the next epoch."""
     refusals: list[int] = field(default_factory=list)
@@ -54,6 +55,7 @@ class FakeGateway:
         routes = [
             Route("/auth/guest", self._guest, methods=["POST"]),
             Route("/v1/talk/ticket", self._ticket, methods=["POST"]),
+            Route("/auth/kakao", lambda request: JSONResponse({"available": False})),
             Route("/readyz", self._readyz),
             Route("/demo{name:path}", Page()),
             WebSocketRoute("/v1/talk", self._talk),
@@ -137,6 +139,7 @@ class FakeGateway:
                 scripts=list(self.scripts),
                 wait_ms=self.wait_ms,
                 resume_seconds=self.resume_seconds,
+                patience=self.patience,
                 heard=self.heard,
             )
             self.sessions[session.id] = session

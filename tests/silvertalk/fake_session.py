@@ -73,6 +73,7 @@ class FakeSession:
     wait_ms: int
     resume_seconds: int
     heard: list[protocol.ClientMessage]
+    patience: float = 1.0
     websocket: WebSocket | None = None
     epoch: int = 1
     events: int = 0
@@ -173,6 +174,7 @@ class FakeSession:
             microphone_sample=self.received_samples,
             resumed=resumed,
             resume_seconds=self.resume_seconds,
+            patience=self.patience,
             epoch=epoch,
             event=event,
         )

@@ -124,12 +124,14 @@ async def test_postgres_killed_and_restarted_under_load_has_every_turn_once(post
 
 async def test_a_row_the_database_will_never_take_holds_nobody_up(database: Database, told: Told) -> None:
     await database.commit_turn(record(1))
-    async with Committer(database, told) as committer:
+    refused: list[int] = []
+    async with Committer(database, told, on_refused=lambda record: refused.append(record.turn)) as committer:
         await committer.submit(record(2, user=str(uuid.uuid4())))
         await committer.submit(record(3, session="s" * 65))
         await committer.submit(record(4))
         assert await committer.drain(30) == 0
     assert told.turns == [(SESSION, 4)]
+    assert refused == [2, 3]
     assert [turn.user_id for turn in await database.turns(SESSION)] == [USER, USER]
 
 

@@ -36,9 +36,12 @@ from silvertalk.doctor.python import (
     installed_of,
     wanted,
 )
-from silvertalk.doctor.services import check_bus, check_database, check_gateway, without_secret
+from silvertalk.doctor.services import check_bus, check_database, check_gateway, check_media, without_secret
+from silvertalk.standins.s3 import S3StandIn
+from silvertalk.standins.serving import served
 from streaming.plan import ModelWanted, Plan
 from tests.silvertalk.fake_gateway import FakeGateway
+from tests.silvertalk.media.stores import s3_settings
 from tests.valkey import Valkey
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -411,3 +414,13 @@ async def test_a_nodes_own_host_needs_no_settings_of_a_gateway(valkey: Valkey, m
     assert plan is not None and {"Redis", "libraries", "speech recognition (whisper-base)"} <= names
     assert not {"database", "settings", "port"} & names
     assert [finding for finding in findings if finding.ok is False] == []
+
+
+async def test_a_bucket_that_answers_to_its_keys_and_one_that_does_not(tmp_path: Path) -> None:
+    standin = S3StandIn()
+    async with served(standin.app) as url:
+        assert (await check_media(s3_settings(tmp_path, url, standin))).ok is True
+        for wrong in ({"s3_bucket": "another"}, {"s3_secret_access_key": "a-canary-secret"}):
+            finding = await check_media(s3_settings(tmp_path, url, standin, **wrong))
+            assert finding.ok is False and "canary" not in f"{finding.sentence}{finding.mend}"
+    assert (await check_media(s3_settings(tmp_path, url, standin))).ok is False

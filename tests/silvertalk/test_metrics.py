@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from silvertalk import metrics
 
 DECLARED = {name: one for name, one in vars(metrics).items() if isinstance(one, (Counter, Gauge, Histogram))}
-CLOSED_LABELS = {"how", "reason", "code", "outcome", "language", "row", "verdict"}
+CLOSED_LABELS = {"how", "reason", "code", "outcome", "language", "row", "verdict", "kind", "state"}
 
 
 @pytest.mark.parametrize("name", DECLARED)

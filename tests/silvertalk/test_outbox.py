@@ -131,6 +131,22 @@ def nothing() -> None:
     return None
 
 
+async def test_who_reads_along_hears_what_the_client_is_told(valkey: Valkey) -> None:
+    heard: list[str] = []
+    async with lines(valkey) as line:
+        stop = line.outbox.listen(lambda event, data: heard.append(json.loads(data)["type"]))
+        line.phone.taking.clear()
+        line.outbox.tell(final(1))
+        line.outbox.release(text(1), Released(turn=1, entry="1-1"), turn=1, after=nothing)
+        line.outbox.drop_reply(1)
+        line.outbox.tell(final(2))
+        line.phone.taking.set()
+        await line.emptied()
+        assert heard == line.phone.kinds() == ["transcript.final", "transcript.final"]
+        stop()
+        stop()
+
+
 async def test_everything_comes_in_order_numbered_and_is_in_the_journal(valkey: Valkey) -> None:
     sent: list[str] = []
     async with lines(valkey) as line:

@@ -16,6 +16,7 @@ CLOUD = {
     "BUS_KEY": BUS_KEY,
     "JWT_SECRET": SECRET,
     "ALLOWED_ORIGINS": "https://talk.example.org",
+    "S3_BUCKET": "talk-media",
 }
 
 
@@ -174,3 +175,54 @@ def test_origins_follow_host_and_the_port_really_taken(monkeypatch: pytest.Monke
 def test_guests_can_be_turned_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not read(monkeypatch, ALLOW_GUESTS="false").guests_allowed
     assert read(monkeypatch, **CLOUD | {"ALLOW_GUESTS": "true"}).guests_allowed
+
+
+KAKAO = {"KAKAO_REST_KEY": "a-rest-key", "KAKAO_APP_ID": "100001"}
+
+
+def test_kakao_is_set_up_by_its_key_and_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = {
+        "KAKAO_AUDIENCES": "native, web",
+        "KAKAO_REDIRECT_URIS": "https://a.example/back,http://127.0.0.1:8000/demo",
+    }
+    settings = read(monkeypatch, **CLOUD, **KAKAO, **lists)
+    assert settings.kakao_audiences == ("native", "web")
+    assert settings.kakao_redirect_uris == ("https://a.example/back", "http://127.0.0.1:8000/demo")
+    assert (settings.kakao_auth_url, settings.kakao_api_url) == ("https://kauth.kakao.com", "https://kapi.kakao.com")
+    assert not settings.kakao_is_pretended
+
+
+def test_a_practice_kakao_is_known_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Settings.read().kakao_is_pretended
+    assert read(monkeypatch, **KAKAO, KAKAO_AUTH_URL="http://127.0.0.1:9000").kakao_is_pretended
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"KAKAO_REST_KEY": "a-rest-key"}, "go together"),
+        ({"KAKAO_APP_ID": "5"}, "go together"),
+        (CLOUD | KAKAO | {"KAKAO_AUTH_URL": "http://127.0.0.1:9000"}, "embedded"),
+        ({"KAKAO_AUTH_URL": "http://kauth.example"}, "https"),
+        ({"KAKAO_AUTH_URL": "https://kauth.example/path"}, "without a path"),
+        ({"KAKAO_API_URL": "https://user@kapi.example"}, "without a path"),
+        ({"KAKAO_REDIRECT_URIS": "http://talk.example/back"}, "https"),
+        ({"KAKAO_REDIRECT_URIS": "https://*.example/back"}, "wildcard"),
+        ({"KAKAO_REDIRECT_URIS": "https://talk.example/back#a"}, "fragment"),
+        ({"KAKAO_REDIRECT_URIS": "silvertalk://auth"}, "https"),
+        ({"KAKAO_APP_LINK": "javascript:alert(1)"}, "link"),
+        ({"KAKAO_APP_LINK": "http://evil.example"}, "link"),
+        ({"KAKAO_APP_LINK": "silvertalk://auth?a=b"}, "without a query"),
+        ({"KAKAO_APP_ID": "-1"}, "KAKAO_APP_ID"),
+    ],
+)
+def test_a_kakao_that_cannot_be_is_told(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], words: str
+) -> None:
+    assert words in complaint(monkeypatch, **environment)
+
+
+def test_kakaos_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = {"KAKAO_CLIENT_SECRET": "secret-canary", "KAKAO_ADMIN_KEY": "admin-canary"}
+    settings = read(monkeypatch, **KAKAO, **secret)
+    assert "canary" not in repr(settings) + str(settings.describe())

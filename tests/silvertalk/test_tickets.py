@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from silvertalk.errors import TicketRefused
-from silvertalk.tickets import TICKET_SECONDS, issue_ticket, redeem_ticket
+from silvertalk.tickets import TICKET_SECONDS, Ticket, issue_ticket, redeem_ticket
 from silvertalk.tokens import Identity
 from streaming.errors import BusUnavailable
 from tests.silvertalk.one_time_store import ValkeyStore
@@ -17,15 +17,20 @@ IDENTITY = Identity("5b0c3a52-2f5e-4c1b-9d57-0d6b1f6f2a10", "guest", "1" * 32, "
 
 async def test_a_ticket_stands_for_who_bought_it_once(store: ValkeyStore) -> None:
     ticket = await issue_ticket(store, IDENTITY)
-    assert await redeem_ticket(store, ticket) == IDENTITY
+    assert await redeem_ticket(store, ticket) == Ticket(IDENTITY)
     with pytest.raises(TicketRefused):
         await redeem_ticket(store, ticket)
+
+
+async def test_a_ticket_may_open_a_conversation_that_was_reserved(store: ValkeyStore) -> None:
+    ticket = await issue_ticket(store, IDENTITY, session="0" * 32)
+    assert await redeem_ticket(store, ticket) == Ticket(IDENTITY, "0" * 32)
 
 
 async def test_of_many_who_show_the_same_ticket_one_comes_in(store: ValkeyStore) -> None:
     ticket = await issue_ticket(store, IDENTITY)
     came = await asyncio.gather(*(redeem_ticket(store, ticket) for _ in range(20)), return_exceptions=True)
-    assert came.count(IDENTITY) == 1
+    assert came.count(Ticket(IDENTITY)) == 1
     assert sum(isinstance(one, TicketRefused) for one in came) == 19
 
 

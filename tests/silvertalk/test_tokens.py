@@ -47,6 +47,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "aud": "silvertalk-api",
         "sub": USER,
         "kind": "guest",
+        "login": uuid.uuid4().hex,
         "jti": uuid.uuid4().hex,
         "iat": now,
         "nbf": now,
@@ -166,6 +167,19 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "sub missing": lambda: claimed(sub=...),
     "jti missing": lambda: claimed(jti=...),
     "kind missing": lambda: claimed(kind=...),
+    "login missing, as tokens once were": lambda: claimed(login=...),
+    "login is empty": lambda: claimed(login=""),
+    "login is null": lambda: claimed(login=None),
+    "login is a number": lambda: claimed(login=int("1" * 32)),
+    "login is a list": lambda: claimed(login=["0" * 32]),
+    "login in upper case": lambda: claimed(login="A" * 32),
+    "login is a UUID with hyphens": lambda: claimed(login=USER),
+    "login is too short": lambda: claimed(login="0" * 31),
+    "login is too long": lambda: claimed(login="0" * 33),
+    "login with a wildcard": lambda: claimed(login="*" + "0" * 31),
+    "login with a line end": lambda: claimed(login="0" * 32 + "\n"),
+    "login in full-width digits": lambda: claimed(login="０" * 32),
+    "login twice": lambda: signed(compact(claims()).replace(b'{"iss"', b'{"login":"%s","iss"' % (b"0" * 32))),
     "a claim more": lambda: claimed(admin=True),
     "aud of another service": lambda: claimed(aud="other-api"),
     "aud is a list with ours": lambda: claimed(aud=["silvertalk-api", "other-api"]),
@@ -222,11 +236,25 @@ def test_the_suite_is_large_and_its_signer_is_right(issuer: AccessTokens) -> Non
 
 
 def test_a_token_of_ours_gives_the_identity_it_was_issued_for(issuer: AccessTokens) -> None:
-    issued = issuer.issue(USER, "account")
+    issued = issuer.issue(USER, "account", login="5" * 32)
     assert issued.access_token.startswith(tokens.HEADER + ".")
     assert issued.expires_in == 15 * 60
     assert issuer.verify(issued.access_token) == issued.identity
-    assert issued.identity == Identity(USER, "account", issued.identity.token_id, issued.identity.expires_at)
+    given = issued.identity
+    assert given == Identity(USER, "account", "5" * 32, given.token_id, given.expires_at, given.expires_at - 15 * 60)
+    assert abs(given.issued_at - time.time()) < 5
+
+
+def test_a_token_is_of_a_later_second_than_a_revocation_before_it(issuer: AccessTokens) -> None:
+    moment = int(time.time()) + 20  # by a clock that is ahead of ours
+    identity = issuer.verify(issuer.issue(USER, "account", after=moment).access_token)
+    assert identity.issued_at == moment + 1
+    far_off = issuer.issue(USER, "account", after=moment + 10**6).access_token
+    assert issuer.verify(far_off).user == USER, "no clock can make a token that nobody takes"
+
+
+def test_every_hostile_token_is_another() -> None:
+    assert len({HOSTILE[name]() for name in HOSTILE}) == len(HOSTILE)
 
 
 def test_two_tokens_of_one_user_differ(issuer: AccessTokens) -> None:

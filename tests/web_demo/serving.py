@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from silvertalk.page import Page
@@ -15,10 +17,15 @@ from silvertalk.serving import Server
 from tests import browser
 
 
+async def without_kakao(request: Request) -> Response:
+    """The first thing that the page asks of a server: here one is a guest."""
+    return JSONResponse({"available": False})
+
+
 @asynccontextmanager
 async def served() -> AsyncIterator[str]:
     """The address of a server that has the page's files alone."""
-    app = Starlette(routes=[Route("/demo{name:path}", Page())])
+    app = Starlette(routes=[Route("/demo{name:path}", Page()), Route("/auth/kakao", without_kakao)])
     server = Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(), name="page")
     try:

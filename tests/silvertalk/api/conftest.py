@@ -18,8 +18,10 @@ from silvertalk.api.rest import rest
 from silvertalk.api.services import Services
 from silvertalk.database import Database
 from silvertalk.jobs import Jobs
+from silvertalk.media.door import media_routes
 from silvertalk.media.store import open_media
 from silvertalk.notices import Notices
+from silvertalk.services.kakao import Kakao
 from silvertalk.settings import Settings
 from streaming.bus import Bus
 from tests.valkey import Valkey
@@ -56,12 +58,13 @@ async def serve(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Serve]:
                 "media": await stack.enter_async_context(open_media(chosen)),
                 "jobs": Jobs(database),
                 "notices": Notices(bus, database),
+                "kakao": await stack.enter_async_context(Kakao(chosen)),
             } | services
 
             def app_on(port: int) -> ASGIApp:
                 """As the gateway mounts it."""
                 api = rest(Services.of(chosen, **parts, origins=chosen.origins(port)))
-                return Starlette(routes=[Mount("/", app=api)])
+                return Starlette(routes=[*media_routes(parts["media"], chosen.origins(port)), Mount("/", app=api)])
 
             url = await stack.enter_async_context(serving(app_on))
             return await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False, timeout=30))

@@ -37,7 +37,7 @@ async def test_where_guests_are_closed_nobody_becomes_one(serve: Serve) -> None:
 
 
 async def test_too_many_from_one_address_wait(serve: Serve) -> None:
-    client = await serve({"guests_per_minute": 3})
+    client = await serve({"logins_per_minute": 3})
     answers = [await client.post("/auth/guest", json={}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 20

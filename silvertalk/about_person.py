@@ -1,0 +1,218 @@
+"""What 복실이 knows of the person it talks with: from their own data, for the context of each reply.
+
+A conversation begins with what could be read within a second; without the database it begins as with a stranger. What
+changes meanwhile (a photo is added, an event of today, a memory corrected) is known from the next turn on: it is read
+anew at each turn's end. All of it is other people's text, so each part is one line of a bounded length; that it is no
+instruction is for the node to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from silvertalk import calendars, memories
+from silvertalk.calendars import Event
+from silvertalk.consents import has_agreed
+from silvertalk.conversations import photos, sessions, turns
+from silvertalk.database import Database
+from silvertalk.errors import DatabaseAway
+from silvertalk.greetings import clock_words
+from silvertalk.treatment import Treatment, treatment_of, zone_named
+from streaming.logs import logger
+from streaming.messages import Language, ReplyContext, Utterance
+
+log = logger("about_person")
+
+LOAD_SECONDS = 1.0
+"""How long a conversation waits for what is known of the person."""
+EARLIER_TURNS = 4
+EARLIER_HOURS = 12
+"""Turns of earlier conversations that are still in the air: what was said long ago is in a summary, or a memory."""
+MEMORIES = 20
+EVENTS = 8
+UTTERANCE_CHARACTERS = 300
+FACT_CHARACTERS = 200
+NAME_CHARACTERS = 40
+PHOTO_CHARACTERS = 600
+SUMMARY_CHARACTERS = 1500
+_ANALYSIS_PARTS = 12
+
+
+@dataclass(frozen=True)
+class AboutPerson:
+    """What was known when it was last read; of a stranger, what holds for everybody."""
+
+    treatment: Treatment = field(default_factory=Treatment)
+    events: tuple[Event, ...] = ()
+    photo: str = ""
+    earlier: tuple[Utterance, ...] = ()
+    """What was said last in conversations before this one."""
+    summary: str = ""
+    memories: tuple[str, ...] = ()
+    keeps_voice: bool = False
+    """They agreed to their voice being kept."""
+    known: bool = False
+    """It was read; otherwise nobody could tell."""
+
+
+class Acquaintances:
+    """Where conversations learn of their people. `default_zone`: of those whose own is unknown."""
+
+    def __init__(self, database: Database, *, default_zone: str) -> None:
+        self._database = database
+        self._default_zone = default_zone
+
+    async def load(self, user: str, session: str, seconds: float = LOAD_SECONDS) -> Acquaintance:
+        """What a conversation knows of its person, within so many seconds. Never fails."""
+        acquaintance = Acquaintance(self._database, user, session, default_zone=self._default_zone)
+        await acquaintance.load(seconds)
+        return acquaintance
+
+
+class Acquaintance:
+    """One conversation's knowledge of its person; `refresh` reads it anew."""
+
+    def __init__(self, database: Database, user: str, session: str, *, default_zone: str) -> None:
+        self.about = AboutPerson(Treatment(zone=zone_named(default_zone)))
+        self._database = database
+        self._user = user
+        self._session = session
+        self._default_zone = default_zone
+
+    async def load(self, seconds: float) -> None:
+        """Within so many seconds, the time for the database to be there included. Never fails."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._database.wait_ready()
+                self.about = await self._read()
+        except Exception as error:  # a conversation with a stranger is better than none
+            log.warning("person_not_loaded", session=self._session, error=type(error).__name__)
+
+    async def refresh(self, seconds: float = LOAD_SECONDS) -> None:
+        """As it is now; what cannot be read within so many seconds stays as it was. Never fails."""
+        try:
+            async with asyncio.timeout(seconds):
+                self.about = await self._read()
+        except (DatabaseAway, TimeoutError):
+            return  # the next turn's end is soon enough
+        except Exception:
+            log.warning("person_not_refreshed", session=self._session, exc_info=True)
+
+    def local_time(self) -> str:
+        """The person's own clock: ISO 8601 with offset, to the minute."""
+        return self.about.treatment.now().isoformat(timespec="minutes")
+
+    def inform(self, context: ReplyContext, turns_left: int) -> ReplyContext:
+        """The context with what is known of the person. `turns_left`: how many earlier turns there is room for."""
+        about = self.about
+        treatment = about.treatment
+        earlier = about.earlier[-2 * turns_left :] if turns_left > 0 else ()
+        today = treatment.now().date()
+        return msgspec.structs.replace(
+            context,
+            history=(*earlier, *context.history),
+            form_of_address=_line(treatment.form_of_address, NAME_CHARACTERS),
+            pet_name=_line(treatment.pet_name, NAME_CHARACTERS) or context.pet_name,
+            voice=treatment.voice,
+            summary=about.summary,
+            memories=about.memories,
+            photo=about.photo,
+            events_today=tuple(
+                _event_line(event, treatment, context.language)
+                for event in about.events
+                if event.days[0] <= today <= event.days[1]  # midnight may have passed since it was read
+            ),
+        )
+
+    async def _read(self) -> AboutPerson:
+        async with self._database.transaction() as connection:
+            treatment = await treatment_of(connection, self._user, self._default_zone)
+            today = treatment.now().date()
+            agreed = await has_agreed(connection, self._user, "memories")
+            facts = await memories.most_important(connection, self._user, MEMORIES) if agreed else []
+            return AboutPerson(
+                treatment=treatment,
+                events=tuple(await calendars.of_day(connection, self._user, treatment.zone, today, EVENTS)),
+                photo=await self._photo(connection, treatment),
+                earlier=await self._earlier(connection),
+                summary=await self._summary(connection),
+                memories=tuple(_line(fact, FACT_CHARACTERS) for fact in facts),
+                keeps_voice=await has_agreed(connection, self._user, "keep_voice"),
+                known=True,
+            )
+
+    async def _photo(self, connection: AsyncConnection, treatment: Treatment) -> str:
+        """The photo that the conversation is about, in one line."""
+        asked = (
+            select(photos.c.taken_at, photos.c.location_name, photos.c.analysis)
+            .join(sessions, sessions.c.photo_id == photos.c.id)
+            .where(sessions.c.id == self._session, sessions.c.user_id == self._user, photos.c.user_id == self._user)
+        )
+        row = (await connection.execute(asked)).one_or_none()
+        if row is None:
+            return ""
+        taken = "" if row.taken_at is None else row.taken_at.astimezone(treatment.zone).date().isoformat()
+        parts = [taken, row.location_name, *_texts(row.analysis)]
+        return _line("; ".join(filter(None, parts)), PHOTO_CHARACTERS)
+
+    async def _earlier(self, connection: AsyncConnection) -> tuple[Utterance, ...]:
+        asked = (
+            select(turns.c.transcript, turns.c.heard, turns.c.interrupted)
+            .where(
+                turns.c.user_id == self._user,
+                turns.c.session_id != self._session,
+                turns.c.closed_at > datetime.now(UTC) - timedelta(hours=EARLIER_HOURS),
+            )
+            .order_by(turns.c.closed_at.desc(), turns.c.id.desc())
+            .limit(EARLIER_TURNS)
+        )
+        said: list[Utterance] = []
+        for row in reversed((await connection.execute(asked)).all()):
+            if row.transcript:
+                said.append(Utterance(role="user", text=_line(row.transcript, UTTERANCE_CHARACTERS)))
+            if row.heard:
+                heard = _line(row.heard, UTTERANCE_CHARACTERS)
+                said.append(Utterance(role="assistant", text=heard, interrupted=row.interrupted))
+        return tuple(said)
+
+    async def _summary(self, connection: AsyncConnection) -> str:
+        """Of the last conversation before this one that has one."""
+        asked = (
+            select(sessions.c.summary)
+            .where(sessions.c.user_id == self._user, sessions.c.id != self._session, sessions.c.summary != "")
+            .order_by(sessions.c.started_at.desc(), sessions.c.id.desc())
+            .limit(1)
+        )
+        found = (await connection.execute(asked)).scalar_one_or_none()
+        return _line(found or "", SUMMARY_CHARACTERS)
+
+
+def _event_line(event: Event, treatment: Treatment, language: Language) -> str:
+    title = _line(event.title, FACT_CHARACTERS)
+    place = _line(event.location, FACT_CHARACTERS)
+    begins = event.starts_at.astimezone(treatment.zone)
+    at = "" if event.is_all_day else clock_words(begins) if language == "ko" else begins.strftime("%I:%M %p")
+    return " ".join(filter(None, [at, title, f"({place})" if place else ""]))
+
+
+def _texts(analysis: Any) -> Iterator[str]:
+    """What an analysis says in words, whatever its shape."""
+    if isinstance(analysis, str):
+        yield analysis
+    elif isinstance(analysis, dict | list):
+        parts = analysis.values() if isinstance(analysis, dict) else analysis
+        for part, _ in zip(parts, range(_ANALYSIS_PARTS), strict=False):
+            yield from _texts(part)
+
+
+def _line(text: str, limit: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -1,0 +1,216 @@
+"""Deleting somebody with everything that is theirs.
+
+Asked for, it is final at once: in one transaction stand the tombstone, from which on nothing is written for them any
+more (`database.refuse_erased`), and the job. Their tokens are worth nothing, their sockets close. The job then deletes
+objects, rows and what is on Redis, and takes our app out of their Kakao account.
+
+The job may be killed after any step and begun again: each step finds what is left. What it needs once the rows are gone
+stands in its own row meanwhile, which is the last to go. Then only the tombstone is left: it names nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Table, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from silvertalk.adopting import former_prefixes
+from silvertalk.belongings import BELONGINGS
+from silvertalk.columns import new_id
+from silvertalk.database import Database, no_writer_of, user_hash
+from silvertalk.errors import KakaoNotConfigured, KakaoRefused
+from silvertalk.job_kinds import Report, WorkParts
+from silvertalk.jobs import TRIES, JobRow, Jobs
+from silvertalk.kept_answers import Answers
+from silvertalk.keys import signing_secret
+from silvertalk.media.store import UPLOAD_SECONDS, user_prefix
+from silvertalk.models import Erasure, Job, Photo, Session, User
+from silvertalk.revocations import Revocations
+from silvertalk.services.kakao import Kakao
+from streaming.bus.forgetting import forget_sessions, forget_values, sessions_of
+from streaming.bus.limits import Limits
+from streaming.logs import logger
+
+log = logger("erasing")
+
+WITHIN = timedelta(days=7)
+"""How long a job is tried again by whoever looks after the server; it takes seconds."""
+LATE_UPLOAD = timedelta(seconds=UPLOAD_SECONDS + 30)
+"""A form that allowed an upload does so until then, whoever has it; what it brings is deleted after that."""
+JOURNALS_LIVE = timedelta(milliseconds=2 * Limits().journal_ttl_ms)
+
+_erasures: Table = Erasure.__table__  # type: ignore[assignment]
+_users: Table = User.__table__  # type: ignore[assignment]
+_photos: Table = Photo.__table__  # type: ignore[assignment]
+_sessions: Table = Session.__table__  # type: ignore[assignment]
+_jobs: Table = Job.__table__  # type: ignore[assignment]
+
+
+class Receipt(NamedTuple):
+    """How far a deletion is. Whoever has the receipt may ask; it says nothing about whom it is."""
+
+    receipt: str
+    asked_at: datetime
+    completed_at: datetime | None
+    counts: dict[str, int]
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
+async def ask_to_erase(database: Database, jobs: Jobs, revocations: Revocations, user: str) -> Receipt:
+    """Delete this person: final with the return. Who asks twice has one receipt. Raises DatabaseAway."""
+    async with database.transaction() as connection:
+        await no_writer_of(connection, user)
+        fresh = {
+            "receipt": new_id(),
+            "user_hash": user_hash(user),
+            "asked_at": datetime.now(UTC),
+            "completed_at": None,
+            "counts": {},
+        }
+        await connection.execute(
+            database.insert(_erasures).values(fresh).on_conflict_do_nothing(index_elements=["user_hash"])
+        )
+        theirs = select(_erasures).where(_erasures.c.user_hash == user_hash(user))
+        row = (await connection.execute(theirs)).one()
+        job = await jobs.record(connection, "erase", user, row.receipt, within=WITHIN)
+    await revocations.announce(user)
+    await jobs.start(job)
+    return Receipt(row.receipt, row.asked_at, row.completed_at, dict(row.counts))
+
+
+async def receipt_of(database: Database, receipt: str) -> Receipt | None:
+    async with database.transaction() as connection:
+        row = (await connection.execute(select(_erasures).where(_erasures.c.receipt == receipt))).one_or_none()
+    return None if row is None else Receipt(row.receipt, row.asked_at, row.completed_at, dict(row.counts))
+
+
+# --- the job ---------------------------------------------------------------------------------------------------------
+
+
+async def erase_person(parts: WorkParts, job: JobRow, report: Report) -> dict[str, Any]:
+    """The job "erase". Its subject is the receipt."""
+    await _Erasing(parts, job, report).run()
+    return {}
+
+
+class _Erasing:
+    def __init__(self, parts: WorkParts, job: JobRow, report: Report) -> None:
+        self._parts = parts
+        self._job = job
+        self._user = job.user_id
+        self._report = report
+        known = job.result
+        self._kakao_id: str = known.get("kakao_id", "")
+        self._sessions: list[str] = known.get("sessions", [])
+        self._uploads_until: float = known.get("uploads_until", 0.0)
+        self._brought: list[str] = known.get("brought", [])
+        """Where what they brought along as a guest still lies."""
+        self._counts: dict[str, int] = known.get("counts", {})
+
+    async def run(self) -> None:
+        await self._report("media", 0.1)
+        objects = await self._parts.media.delete_below(user_prefix(self._user))
+        await self._report("rows", 0.3)
+        await self._rows(objects)
+        await self._report("redis", 0.5)
+        await self._redis()
+        await self._report("kakao", 0.7)
+        await self._kakao()
+        await self._report("late", 0.8)
+        await self._late()
+        await self._complete()
+
+    async def _rows(self, objects: int) -> None:
+        """All rows in one transaction, and what of them is needed later into the job's own."""
+        async with self._parts.database.transaction() as connection:
+            kakao_id = select(_users.c.kakao_id).where(_users.c.id == self._user)
+            self._kakao_id = (await connection.execute(kakao_id)).scalar_one_or_none() or self._kakao_id
+            living = or_(_sessions.c.ended_at.is_(None), _sessions.c.ended_at > datetime.now(UTC) - JOURNALS_LIVE)
+            sessions = select(_sessions.c.id).where(_sessions.c.user_id == self._user, living)
+            self._sessions = sorted({*self._sessions, *(await connection.execute(sessions)).scalars()})
+            self._uploads_until = max(self._uploads_until, await self._allowed_until(connection))
+            self._brought = sorted({*self._brought, *await former_prefixes(connection, self._user)})
+            self._count("objects", objects)
+            for name, count in (await self._delete(connection)).items():
+                self._count(name, count)
+            await connection.execute(update(_jobs).where(_jobs.c.id == self._job.id).values(result=self._kept()))
+
+    async def _allowed_until(self, connection: AsyncConnection) -> float:
+        """Unix seconds until which somebody may still upload a photo that was promised."""
+        awaited = select(func.max(_photos.c.updated_at)).where(
+            _photos.c.user_id == self._user, _photos.c.status == "awaited"
+        )
+        newest = (await connection.execute(awaited)).scalar_one_or_none()
+        return 0.0 if newest is None else (newest + LATE_UPLOAD).timestamp()
+
+    async def _delete(self, connection: AsyncConnection, *, own_job: bool = False) -> dict[str, int]:
+        counts = {}
+        for belonging in BELONGINGS:
+            predicate = belonging.of(self._user)
+            if belonging.table is _jobs and not own_job:
+                predicate &= _jobs.c.id != self._job.id
+            gone = await connection.execute(delete(belonging.table).where(predicate))
+            counts[belonging.table.name] = gone.rowcount
+        return counts
+
+    async def _redis(self) -> None:
+        bus = self._parts.bus
+        answers = Answers(bus, signing_secret(self._parts.settings))
+        await forget_sessions(bus, {*self._sessions, *await sessions_of(bus, self._user)})
+        await forget_values(bus, [answers.prefix(self._user)])
+        await bus.notices.forget(self._user)
+
+    async def _kakao(self) -> None:
+        """Kakao may be away; everything here is gone by then, and the last try does not fail for it."""
+        if not self._kakao_id:
+            return
+        try:
+            async with Kakao(self._parts.settings) as kakao:
+                await kakao.unlink(self._kakao_id)
+        except (KakaoNotConfigured, KakaoRefused) as error:
+            log.warning("kakao_not_unlinked", code=error.code)
+            return
+        except Exception as error:
+            if self._job.attempts < TRIES:
+                raise
+            log.error("kakao_not_unlinked", error=type(error).__name__)
+            return
+        self._counts["kakao"] = 1
+
+    async def _late(self) -> None:
+        """What was on its way into the store as the rows went, and what a form brings that is good for a while."""
+        wait = self._uploads_until - datetime.now(UTC).timestamp()
+        if wait > 0:
+            await asyncio.sleep(min(wait, LATE_UPLOAD.total_seconds()))
+        for prefix in (user_prefix(self._user), *self._brought):
+            self._count("objects", await self._parts.media.delete_below(prefix))
+
+    async def _complete(self) -> None:
+        async with self._parts.database.transaction() as connection:
+            for name, count in (await self._delete(connection, own_job=True)).items():
+                self._count(name, count if name != "jobs" else max(0, count - 1))
+            await connection.execute(
+                update(_erasures)
+                .where(_erasures.c.receipt == self._job.subject_id, _erasures.c.completed_at.is_(None))
+                .values(completed_at=datetime.now(UTC), counts=self._counts)
+            )
+        await self._parts.database.wipe()
+        log.info("erased", count=sum(self._counts.values()))
+
+    def _count(self, name: str, count: int) -> None:
+        if count:
+            self._counts[name] = self._counts.get(name, 0) + count
+
+    def _kept(self) -> dict[str, Any]:
+        return {
+            "kakao_id": self._kakao_id,
+            "sessions": self._sessions,
+            "uploads_until": self._uploads_until,
+            "brought": self._brought,
+            "counts": self._counts,
+        }

@@ -1,0 +1,237 @@
+"""`/media/…`: the folder's links and upload forms, served by the gateway as S3 would serve its own.
+
+Whoever has a link or a form is who it was given to: there is no other authentication here, and nothing is done without
+its signature. What is served never runs: its type is said and not guessed, and a browser is told to sandbox it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from silvertalk.errors import MediaAway, RequestInvalid
+from silvertalk.media.folder import DOOR, Allowed, FolderStore, Opened
+from silvertalk.media.multipart import End, Part, Piece, read_multipart
+from silvertalk.media.store import MediaStore, disposition
+from streaming.logs import logger
+
+log = logger("media")
+
+CHUNK_BYTES = 64 * 1024
+IDLE_SECONDS = 20.0
+"""A client that sends or takes nothing for so long is gone, as S3 sees it too."""
+UPLOAD_SECONDS = 600.0
+"""Longest upload: 100 MiB at 1.4 Mbit/s."""
+MAX_UPLOADS = 32
+"""At once; each holds a socket and a file. The next are told to come again, as S3 does with 503 SlowDown."""
+MAX_FIELD_BYTES = 4096
+MAX_FIELDS = 16
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+}
+
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
+
+
+def media_routes(media: MediaStore, origins: frozenset[str]) -> list[BaseRoute]:
+    """What a gateway serves for its store: nothing where the store serves itself."""
+    return [Mount(DOOR, door(media, origins))] if isinstance(media, FolderStore) else []
+
+
+def door(store: FolderStore, origins: frozenset[str]) -> ASGIApp:
+    """The application to be mounted at `DOOR`; pages of these origins may use it."""
+    routes = _Routes(store)
+    return Starlette(
+        routes=[
+            Route("/upload", routes.upload, methods=["POST"]),
+            Route("/{key:path}", routes.fetch, methods=["GET"]),
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=sorted(origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["Range"],
+                expose_headers=["Content-Range", "Content-Length", "Accept-Ranges"],
+                max_age=600,
+            )
+        ],
+    )
+
+
+class _Routes:
+    def __init__(self, store: FolderStore) -> None:
+        self._store = store
+        self._uploads = 0
+
+    async def upload(self, request: Request) -> Response:
+        if self._uploads >= MAX_UPLOADS:
+            return _said(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
+        self._uploads += 1
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                status = await self._take(request)
+        except RequestInvalid:
+            status = HTTPStatus.BAD_REQUEST
+        except TimeoutError:
+            status = HTTPStatus.REQUEST_TIMEOUT
+        except MediaAway as error:
+            log.warning("upload_not_kept", error=str(error))
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        except ClientDisconnect:
+            status = HTTPStatus.BAD_REQUEST  # for nobody
+        finally:
+            self._uploads -= 1
+        return _said(status)
+
+    async def _take(self, request: Request) -> HTTPStatus:
+        """The form's fields, then its file, which the fields must allow before its first byte is written."""
+        fields: dict[str, str] = {}
+        events = read_multipart(request.headers.get("content-type", ""), _arriving(request))
+        async for event in events:
+            if not isinstance(event, Part):
+                raise RequestInvalid
+            if event.name == "file":
+                break
+            if len(fields) >= MAX_FIELDS or event.name in fields:
+                raise RequestInvalid
+            fields[event.name] = await _text(events)
+        else:
+            raise RequestInvalid
+        allowed = self._store.allowed(fields.get("policy", ""), fields.get("signature", ""))
+        if allowed is None or (fields.get("key"), fields.get("Content-Type")) != (allowed.key, allowed.content_type):
+            return HTTPStatus.FORBIDDEN
+        return await self._write(allowed, events)
+
+    async def _write(self, allowed: Allowed, events: AsyncIterator[Part | Piece | End]) -> HTTPStatus:
+        within, drafting = self._store.within, self._store.draft(allowed.content_type)
+        draft = await within(drafting.__enter__)
+        try:
+            size, whole = 0, False
+            async for event in events:
+                if isinstance(event, Piece):
+                    size += len(event.data)
+                    if size > allowed.max_bytes:
+                        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                    data = event.data
+                    await within(lambda data=data: draft.file.write(data))  # type: ignore[misc]
+                elif isinstance(event, End):
+                    whole = True
+                else:
+                    raise RequestInvalid  # the file is the last
+            if not whole or not size:
+                raise RequestInvalid
+            await within(lambda: self._store.keep(draft, allowed.key, allowed.content_type))
+            return HTTPStatus.NO_CONTENT
+        finally:
+            await within(lambda: drafting.__exit__(None, None, None))
+
+    async def fetch(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        query = request.query_params
+        filename = query.get("name", "")
+        if not self._store.is_link(key, query.get("until", ""), filename, query.get("signature", "")):
+            return _said(HTTPStatus.FORBIDDEN)
+        try:
+            opened = await self._store.within(lambda: self._store.open(key))
+        except MediaAway:
+            return _said(HTTPStatus.SERVICE_UNAVAILABLE)
+        return _said(HTTPStatus.NOT_FOUND) if opened is None else _Object(opened, filename)
+
+
+class _Object(Response):
+    """An object, or the one range of it that was asked for. It closes the file."""
+
+    def __init__(self, opened: Opened, filename: str) -> None:
+        super().__init__(headers={**HEADERS, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=60"})
+        stored = opened.stored
+        del self.headers["content-length"]
+        self.headers["Content-Type"] = stored.content_type
+        self.headers["Content-Disposition"] = disposition(stored.key, filename)
+        self._file = opened.file
+        self._size = stored.size_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            start, end = self._extent(Headers(scope=scope).get("range", ""))
+            self.headers["Content-Length"] = str(end - start)
+            async with asyncio.timeout(IDLE_SECONDS) as idle:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                if scope["method"] != "HEAD":
+                    await self._body(send, start, end, idle)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await asyncio.to_thread(self._file.close)
+
+    async def _body(self, send: Send, start: int, end: int, idle: asyncio.Timeout) -> None:
+        await asyncio.to_thread(self._file.seek, start, 1)
+        left = end - start
+        while left > 0:
+            data = await asyncio.to_thread(self._file.read, min(CHUNK_BYTES, left))
+            if not data:
+                raise MediaAway("an object became shorter")
+            left -= len(data)
+            idle.reschedule(asyncio.get_running_loop().time() + IDLE_SECONDS)
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def _extent(self, asked: str) -> tuple[int, int]:
+        """First byte and the one after the last; sets the status. Several ranges at once get the whole, as RFC 9110
+        allows."""
+        match = _RANGE.fullmatch(asked)
+        if match is None or match.groups() == ("", ""):
+            return 0, self._size
+        first, last = match.groups()
+        start = int(first) if first else max(0, self._size - int(last))
+        end = min(int(last) + 1, self._size) if first and last else self._size
+        if first and last and int(last) < start:
+            return 0, self._size  # not a range at all
+        if start >= self._size or start >= end:
+            self.status_code = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            self.headers["Content-Range"] = f"bytes */{self._size}"
+            return 0, 0
+        self.status_code = HTTPStatus.PARTIAL_CONTENT
+        self.headers["Content-Range"] = f"bytes {start}-{end - 1}/{self._size}"
+        return start, end
+
+
+async def _arriving(request: Request) -> AsyncIterator[bytes]:
+    """The body's chunks; raises TimeoutError where none comes for too long."""
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        yield chunk
+
+
+async def _text(events: AsyncIterator[Part | Piece | End]) -> str:
+    """A field's value."""
+    value = bytearray()
+    async for event in events:
+        if not isinstance(event, Piece):
+            break
+        value += event.data
+        if len(value) > MAX_FIELD_BYTES:
+            raise RequestInvalid
+    return value.decode("utf-8", "replace")
+
+
+def _said(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
+    if status is HTTPStatus.NO_CONTENT:
+        return Response(status_code=status)
+    return PlainTextResponse(status.phrase, status, {**HEADERS, "Cache-Control": "no-store", **(headers or {})})

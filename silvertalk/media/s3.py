@@ -1,0 +1,191 @@
+"""The media store in a bucket of S3, or of whatever speaks as S3 does (MinIO).
+
+What a client may upload is written into the form's signed policy: one key, one type, a range of sizes, a time. Forms
+and links are signed for the address at which clients reach the store, which may be another than ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aioboto3
+import aiohttp
+from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from silvertalk.errors import MediaAway, MediaTooLarge
+from silvertalk.media.store import (
+    LINK_SECONDS,
+    UPLOAD_SECONDS,
+    Stored,
+    Upload,
+    checked_key,
+    checked_prefix,
+    checked_type,
+    disposition,
+)
+from silvertalk.settings import Settings
+from streaming.logs import logger
+
+log = logger("media")
+
+CONNECT_SECONDS = 3.0
+CALL_SECONDS = 15.0
+"""Longest wait for any call, its one retry included; a body adds a second for each of its MiB."""
+READY_SECONDS = 1.0
+"""`/readyz` asks, and whoever asks that waits for about as long."""
+TRIES = 2
+CONNECTIONS = 20
+PAGE = 1000
+"""Keys in one listing and one deletion: as many as S3 takes."""
+MIB = 1024 * 1024
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+@asynccontextmanager
+async def open_bucket(settings: Settings) -> AsyncIterator[BucketStore]:
+    """The bucket of the settings. Opening it asks the network for nothing, unless a machine's role gives the keys."""
+    session = aioboto3.Session(
+        aws_access_key_id=settings.s3_access_key_id or None,
+        aws_secret_access_key=settings.s3_secret_access_key.get_secret_value() or None,
+        region_name=settings.s3_region,
+    )
+    public = settings.s3_public_endpoint or settings.s3_endpoint
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_client(session, settings.s3_endpoint))
+        signer = client
+        if public != settings.s3_endpoint:
+            signer = await stack.enter_async_context(_client(session, public))
+        yield BucketStore(client, signer, settings.s3_bucket)
+
+
+def _client(session: Any, endpoint: str) -> Any:
+    config = AioConfig(
+        signature_version="s3v4",
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=CALL_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": TRIES},
+        max_pool_connections=CONNECTIONS,
+        # MinIO's names are paths; Amazon's are hosts. Checksums beyond those that are needed other stores do not know.
+        s3={"addressing_style": "path" if endpoint else "virtual"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return session.client("s3", endpoint_url=endpoint or None, config=config)
+
+
+class BucketStore:
+    """A media store in one bucket, which must exist. `signer` is a client for the address that clients use."""
+
+    def __init__(self, client: Any, signer: Any, bucket: str) -> None:
+        self._client = client
+        self._signer = signer
+        self._bucket = bucket
+
+    async def upload_form(
+        self, key: str, *, content_type: str, max_bytes: int, seconds: int = UPLOAD_SECONDS
+    ) -> Upload:
+        checked_key(key)
+        fields = {"Content-Type": checked_type(content_type)}
+        conditions = [{"Content-Type": content_type}, ["content-length-range", 1, max_bytes]]
+        expires_at = int(time.time()) + seconds
+        async with _reached("upload_form"):
+            form = await self._signer.generate_presigned_post(
+                self._bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds
+            )
+        return Upload(form["url"], dict(form["fields"]), expires_at)
+
+    async def put(self, key: str, data: bytes | Path, content_type: str) -> Stored:
+        named = {"Bucket": self._bucket, "Key": checked_key(key), "ContentType": checked_type(content_type)}
+        if isinstance(data, bytes):
+            async with _reached("put", len(data)):
+                await self._client.put_object(**named, Body=data)
+            return Stored(key, len(data), content_type)
+        size = (await asyncio.to_thread(data.stat)).st_size
+        file = await asyncio.to_thread(data.open, "rb")
+        try:
+            async with _reached("put", size):
+                await self._client.put_object(**named, Body=file, ContentLength=size)
+        finally:
+            await asyncio.to_thread(file.close)
+        return Stored(key, size, content_type)
+
+    async def head(self, key: str) -> Stored | None:
+        try:
+            async with _reached("head"):
+                found = await self._client.head_object(Bucket=self._bucket, Key=checked_key(key))
+        except KeyError:
+            return None
+        return Stored(key, found["ContentLength"], found["ContentType"])
+
+    async def read(self, key: str, max_bytes: int) -> bytes:
+        async with _reached("read", max_bytes):
+            found = await self._client.get_object(Bucket=self._bucket, Key=checked_key(key))
+            async with found["Body"] as body:
+                if found["ContentLength"] > max_bytes:
+                    raise MediaTooLarge
+                return bytes(await body.read())
+
+    async def link(self, key: str, *, seconds: int = LINK_SECONDS, filename: str = "") -> str:
+        named = {
+            "Bucket": self._bucket,
+            "Key": checked_key(key),
+            "ResponseContentDisposition": disposition(key, filename),
+        }
+        async with _reached("link"):
+            link = await self._signer.generate_presigned_url("get_object", Params=named, ExpiresIn=seconds)
+        return str(link)
+
+    async def delete(self, *keys: str) -> None:
+        for start in range(0, len(keys), PAGE):
+            objects = [{"Key": checked_key(key)} for key in keys[start : start + PAGE]]
+            async with _reached("delete"):
+                answer = await self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+                )
+            if answer.get("Errors"):
+                raise MediaAway(f"{len(answer['Errors'])} objects not deleted: {answer['Errors'][0].get('Code')}")
+
+    async def delete_below(self, prefix: str) -> int:
+        """A page is listed and deleted, then the first page is listed again, until there is none."""
+        checked_prefix(prefix)
+        count = 0
+        while True:
+            async with _reached("list"):
+                page = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE)
+            keys = [found["Key"] for found in page.get("Contents", ())]
+            if not keys:
+                return count
+            await self.delete(*keys)
+            count += len(keys)
+
+    async def ready(self) -> bool:
+        try:
+            async with asyncio.timeout(READY_SECONDS), _reached("ready"):
+                await self._client.head_bucket(Bucket=self._bucket)
+        except (MediaAway, KeyError, TimeoutError):
+            return False
+        return True
+
+
+@asynccontextmanager
+async def _reached(what: str, size_bytes: int = 0) -> AsyncIterator[None]:
+    """A call within its time. Raises KeyError for what is not there, MediaAway for everything else that goes wrong:
+    keys refused and a bucket that is none are an operator's to mend, and the same call may then succeed."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS + size_bytes / MIB):
+            yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _ABSENT and what != "put":
+            raise KeyError(what) from None
+        log.warning("media_call_failed", call=what, code=code)
+        raise MediaAway(f"{what}: {code}") from error
+    except (BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("media_call_failed", call=what, code=type(error).__name__)
+        raise MediaAway(f"{what}: {type(error).__name__}") from error

@@ -1,0 +1,160 @@
+"""The job "thumbnails": of an uploaded picture, what may be shown of it, and when and where it was taken.
+
+Done twice it comes to the same: the copies lie under keys that follow from the photo's id, and the row changes once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from silvertalk import audit
+from silvertalk.conversations import photos
+from silvertalk.database import Database, refuse_erased
+from silvertalk.errors import AccountErased, MediaTooLarge, NotFound
+from silvertalk.job_kinds import Report, WorkParts
+from silvertalk.jobs import JobRow
+from silvertalk.media.images import SHARED_TYPE, ImageRefused, Rendered, render
+from silvertalk.media.store import MediaStore
+from silvertalk.models import Photo
+from silvertalk.notices import Notices
+from silvertalk.photos import photo_of, photo_prefix, shared_key, thumbnail_key
+from silvertalk.treatment import treatment_of
+
+FOLDERS = "silvertalk-photo-"
+"""How the folders of pictures in hand begin, among the temporary files."""
+LEFT_BEHIND_SECONDS = 3600.0
+
+
+async def make_thumbnails(parts: WorkParts, job: JobRow, report: Report) -> dict[str, Any] | None:
+    """The job's work: `job.subject_id` is the photo's. Raises MediaAway and DatabaseAway, to be tried again."""
+    settings = parts.settings
+    work = PhotoWork(
+        parts.database,
+        parts.media,
+        parts.notices,
+        max_bytes=settings.max_photo_bytes,
+        default_zone=settings.time_zone,
+    )
+    status = await work.do(job.user_id, job.subject_id)
+    return {"status": status}
+
+
+class PhotoWork:
+    """Makes what may be shown of a photo."""
+
+    def __init__(
+        self, database: Database, media: MediaStore, notices: Notices, *, max_bytes: int, default_zone: str
+    ) -> None:
+        self._database = database
+        self._media = media
+        self._notices = notices
+        self._max_bytes = max_bytes
+        self._default_zone = default_zone
+
+    async def do(self, user: str, photo: str) -> str:
+        """The photo's state afterwards; "gone" where it was deleted meanwhile."""
+        try:
+            found = await photo_of(self._database, user, photo)
+        except NotFound:
+            return "gone"
+        if found.status != "processing":
+            return found.status
+        try:
+            data = await self._media.read(found.object_key, self._max_bytes)
+        except KeyError:
+            return await self._refuse(found, "upload_missing")
+        except MediaTooLarge as error:
+            return await self._refuse(found, error.code)
+        await asyncio.to_thread(sweep)
+        with tempfile.TemporaryDirectory(prefix=FOLDERS) as folder:
+            source, shared, thumbnail = (Path(folder, name) for name in ("source", "shared", "thumbnail"))
+            await asyncio.to_thread(source.write_bytes, data)
+            try:
+                rendered = await render(source, shared, thumbnail)
+            except ImageRefused as error:
+                return await self._refuse(found, error.code)
+            keys = {"shared_key": shared_key(user, photo), "thumbnail_key": thumbnail_key(user, photo)}
+            await self._media.put(keys["shared_key"], shared, SHARED_TYPE)
+            await self._media.put(keys["thumbnail_key"], thumbnail, SHARED_TYPE)
+        return await self._ready(found, rendered, keys, len(data))
+
+    async def _ready(self, photo: Photo, rendered: Rendered, keys: dict[str, str], size_bytes: int) -> str:
+        """What the person or the phone said of the photo is believed before the camera."""
+        try:
+            there = await self._fill(photo, rendered, keys, size_bytes)
+        except AccountErased:
+            there = False
+        if there:
+            await self._notices.publish(photo.user_id)
+            return "ready"
+        return await self._settled_by_another(photo, keys)
+
+    async def _settled_by_another(self, photo: Photo, keys: dict[str, str]) -> str:
+        """Another worker was quicker, and made the same; or the photo was deleted, and nobody else knows of the copies
+        that were put since."""
+        try:
+            return (await photo_of(self._database, photo.user_id, photo.id)).status
+        except NotFound:
+            await self._media.delete(*keys.values())
+            return "gone"
+
+    async def _fill(self, photo: Photo, rendered: Rendered, keys: dict[str, str], size_bytes: int) -> bool:
+        async with self._database.transaction() as connection:
+            await refuse_erased(connection, photo.user_id)
+            zone = (await treatment_of(connection, photo.user_id, self._default_zone)).zone
+            values: dict[str, Any] = {
+                **keys,
+                "width": rendered.width,
+                "height": rendered.height,
+                "size_bytes": size_bytes,
+            }
+            if photo.taken_at is None:
+                values["taken_at"] = rendered.taken_in(zone)
+            if photo.latitude is None:
+                values |= {"latitude": rendered.latitude, "longitude": rendered.longitude}
+            return await self._settle(connection, photo, "ready", values)
+
+    async def _refuse(self, photo: Photo, code: str) -> str:
+        """Nothing of it is kept. `code` is what the person's devices are told."""
+        await self._media.delete_below(photo_prefix(photo.user_id, photo.id))
+        async with self._database.transaction() as connection:
+            await refuse_erased(connection, photo.user_id)
+            values = {"refusal": code, "object_key": "", "shared_key": "", "thumbnail_key": ""}
+            there = await self._settle(connection, photo, "refused", values)
+            if there:
+                await audit.note(connection, photo.user_id, "photo_refused", photo.id)
+        await self._notices.publish(photo.user_id)
+        return "refused" if there else "gone"
+
+    async def _settle(self, connection: AsyncConnection, photo: Photo, status: str, values: dict[str, Any]) -> bool:
+        """False where the photo is no longer there to be settled."""
+        settled = await connection.execute(
+            update(photos)
+            .where(photos.c.id == photo.id, photos.c.user_id == photo.user_id, photos.c.status == "processing")
+            .values(status=status, updated_at=datetime.now(UTC), **values)
+        )
+        if settled.rowcount != 1:
+            return False
+        notice = {"photo_id": photo.id, "status": status, "refusal": values.get("refusal", "")}
+        await self._notices.record(connection, photo.user_id, "photo", notice)
+        return True
+
+
+def sweep() -> None:
+    """Delete what a worker that was killed has left of somebody's picture."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
+        with suppress(OSError):
+            seen = folder.stat(follow_symlinks=False)
+            if seen.st_uid == os.getuid() and time.time() - seen.st_mtime > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(folder)

@@ -1,0 +1,143 @@
+"""`/memories` and `/videos`, on both databases."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.silvertalk.api import things
+from tests.silvertalk.api.someone import Someone, arrive, database, me, other
+from tests.silvertalk.records import record
+
+__all__ = ["arrive", "database", "me", "other"]
+
+
+async def facts(someone: Someone, path: str = "/memories/", **query: Any) -> list[str]:
+    return [memory["fact"] for memory in await someone.ask("GET", path, params=query)]
+
+
+async def test_memories_come_the_most_important_first_with_where_they_are_from(me: Someone) -> None:
+    for number, importance in enumerate((2, 5, 3, 5)):
+        at = things.NOON + timedelta(hours=number)
+        await things.memory(me.database, me.user, fact=f"{number}", importance=importance, updated_at=at)
+    told = await things.memory(me.database, me.user, fact="told", importance=1, session_id="s" * 32, turn_number=4)
+    assert await facts(me) == ["3", "1", "2", "0", "told"]
+    last = (await me.ask("GET", "/memories/"))[-1]
+    assert (last["id"], last["session_id"], last["turn_number"]) == (told, "s" * 32, 4)
+    assert (last["source"], last["confidence"]) == ("talk", 0.8)
+
+
+async def test_a_list_goes_by_its_category(me: Someone) -> None:
+    await things.memory(me.database, me.user, fact="손주")
+    await things.memory(me.database, me.user, fact="통영", category="travel")
+    assert await facts(me, "/memories/travel") == ["통영"] == await facts(me, category="travel")
+    assert await facts(me, "/memories/hobby") == []
+    await me.ask("GET", "/memories/secrets", 422)
+
+
+async def test_every_memory_is_on_one_page(me: Someone) -> None:
+    for number in range(11):
+        await things.memory(me.database, me.user, fact=f"{number}", importance=number % 3 + 1)
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 4}
+    while True:
+        answer = await me.client.get("/memories/", params=query)
+        seen += [memory["fact"] for memory in answer.json()]
+        if (cursor := answer.headers.get("X-Next-Cursor")) is None:
+            break
+        query["cursor"] = cursor
+    assert sorted(seen, key=int) == [str(number) for number in range(11)]
+    await me.ask("GET", "/memories/", 422, params={"cursor": "bm9uZQ"})
+
+
+async def test_what_is_typed_corrected_and_forgotten(me: Someone) -> None:
+    made = await me.ask("POST", "/memories/", 201, json={"fact": " 고향은 통영이다.\x00 ", "source": "family"})
+    assert (made["fact"], made["source"], made["confidence"], made["category"]) == (
+        "고향은 통영이다.",
+        "family",
+        1.0,
+        "other",
+    )
+    told = await things.memory(me.database, me.user, session_id="s" * 32, turn_number=2)
+    corrected = await me.ask("PATCH", f"/memories/{told}", json={"fact": "손주 이름은 민서다.", "importance": 5})
+    assert (corrected["source"], corrected["confidence"], corrected["importance"]) == ("person", 1.0, 5)
+    assert (corrected["session_id"], corrected["turn_number"], corrected["category"]) == ("s" * 32, 2, "family")
+    await me.ask("DELETE", f"/memories/{made['id']}", 204)
+    await me.ask("DELETE", f"/memories/{made['id']}", 404)
+    assert await facts(me) == ["손주 이름은 민서다."]
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {},
+        {"fact": "   "},
+        {"fact": "a" * 501},
+        {"fact": "a", "importance": 6},
+        {"fact": "a", "category": "secrets"},
+        {"fact": "a", "source": "talk"},
+        {"fact": "a", "confidence": 0.1},
+    ],
+)
+async def test_what_is_no_memory_is_refused(me: Someone, memory: dict[str, Any]) -> None:
+    await me.ask("POST", "/memories/", 422, json=memory)
+    assert await facts(me) == []
+
+
+async def test_nobody_reads_or_changes_anothers_memories(me: Someone, other: Someone) -> None:
+    mine = await things.memory(me.database, me.user)
+    assert await facts(other) == []
+    await other.ask("PATCH", f"/memories/{mine}", 404, json={"fact": "theirs"})
+    await other.ask("DELETE", f"/memories/{mine}", 404)
+    await other.ask("DELETE", f"/memories/{uuid.uuid4()}", 404)
+    assert await facts(me) == ["손주 이름은 민준이다."]
+
+
+async def test_what_is_known_of_a_photo(me: Someone, other: Someone) -> None:
+    known = await things.photo(
+        me.database, me.user, analysis={"caption": "바다"}, location_name="통영", view_count=3, last_session_id="s" * 32
+    )
+    path = f"/memories/photos/{known}/analysis"
+    assert await me.ask("GET", path) == {
+        "photo_id": known,
+        "taken_at": "2026-11-03T03:00:00Z",
+        "location_name": "통영",
+        "ai_analysis": {"caption": "바다"},
+        "view_count": 3,
+        "last_chat_session_id": "s" * 32,
+    }
+    await other.ask("GET", path, 404)
+
+
+# --- videos ----------------------------------------------------------------------------------------------------------
+
+
+async def conversation(someone: Someone) -> str:
+    session = uuid.uuid4().hex
+    await someone.database.commit_turn(record(session=session, user=someone.user))
+    return session
+
+
+async def test_videos_are_listed_looked_up_and_deleted(me: Someone, other: Someone) -> None:
+    session = await conversation(me)
+    done = await things.video(me.database, me.user, session)
+    await things.video(me.database, me.user, session, status="pending", created_at=things.NOON - timedelta(days=1))
+    first, second = await me.ask("GET", "/videos/")
+    assert (first["id"], first["session_id"], first["duration_seconds"]) == (done, session, 32.5)
+    assert first["video_url"] and first["thumbnail_url"]
+    assert (second["status"], second["video_url"]) == ("pending", None)
+    status = await me.ask("GET", f"/videos/{done}/status")
+    assert (status["video_id"], status["status"]) == (done, "completed")
+
+    assert await other.ask("GET", "/videos/") == []
+    await other.ask("GET", f"/videos/{done}/status", 404)
+    await other.ask("DELETE", f"/videos/{done}", 404)
+    await me.ask("DELETE", f"/videos/{done}")
+    await me.ask("GET", f"/videos/{done}/status", 404)
+
+
+async def test_the_voices_of_videos(me: Someone) -> None:
+    answer = await me.ask("GET", "/videos/voices")
+    assert [voice["id"] for voice in answer["voices"]] == ["warm_female", "soft_male", "bright_female"]
+    assert [voice["id"] for voice in answer["voices"] if voice["is_default"]] == [answer["default"]] == ["warm_female"]

@@ -1,0 +1,302 @@
+"""Conversations over HTTP on a whole gateway: typed turns, reserved sessions, what a reply knows of the person."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from gpu_node.engines.scripted import ScriptedLlm, ScriptedTts
+from silvertalk.client import Guest
+from silvertalk.consents import decide
+from silvertalk.login import log_in_as_guest
+from silvertalk.people import ensure_person
+from streaming.messages import Utterance
+from streaming.protocol import SpokenText, TurnCommitted
+from tests import product
+from tests.caller import calling
+from tests.postgres import Postgres, postgres
+from tests.product import Product
+from tests.silvertalk.api import things
+from tests.test_talking import RecordingLlm
+from tests.valkey import Valkey
+
+__all__ = ["postgres"]
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+
+class Told(NamedTuple):
+    type: str
+    data: dict[str, Any]
+
+
+class Writer:
+    """Somebody who types, over HTTP."""
+
+    def __init__(self, http: httpx.AsyncClient, guest: Guest) -> None:
+        self.http = http
+        self.guest = guest
+
+    async def ask(self, method: str, path: str, status: int = 200, **request: Any) -> Any:
+        answer = await self.http.request(method, path, **request)
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    @asynccontextmanager
+    async def typing(self, text: str, **body: Any) -> AsyncIterator[AsyncIterator[Told]]:
+        """The events of what `text` brings about, as they come."""
+        async with self.http.stream("POST", "/chat/messages", json={"text": text, **body}) as answer:
+            assert answer.status_code == 200, (await answer.aread()).decode()
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            yield _told(answer)
+
+    async def types(self, text: str, **body: Any) -> list[Told]:
+        async with asyncio.timeout(30), self.typing(text, **body) as events:
+            return [event async for event in events]
+
+
+async def _told(answer: httpx.Response) -> AsyncIterator[Told]:
+    kind = ""
+    async for line in answer.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            yield Told(kind, json.loads(value))
+
+
+@asynccontextmanager
+async def writer(served: Product) -> AsyncIterator[Writer]:
+    guest = await log_in_as_guest(served.url)
+    headers = {"Authorization": f"Bearer {guest.access_token}"}
+    async with httpx.AsyncClient(base_url=served.url, headers=headers, trust_env=False, timeout=30) as http:
+        yield Writer(http, guest)
+
+
+def _subject(token: str) -> str:
+    payload = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"])
+
+
+def quick() -> ScriptedTts:
+    return ScriptedTts(rtf=0.02)
+
+
+# --- typed turns -----------------------------------------------------------------------------------------------------
+
+
+async def test_typed_words_are_answered_as_a_stream_and_kept(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+        async with writer(served) as me:
+            first = await me.types("오늘은 바다에 다녀왔어요.")
+            second = await me.types("손주도 같이 갔어요.")
+            session = first[0].data["session_id"]
+            turns = (await me.ask("GET", f"/chat/sessions/{session}/turns"))["turns"]
+
+    kinds = [event.type for event in first]
+    assert kinds[:2] == ["session", "turn.ended"] and kinds[-2:] == ["reply.done", "turn.committed"]
+    assert set(kinds[2:-2]) == {"reply.text"}, "and no audio"
+    reply = " ".join(event.data["text"] for event in first if event.type == "reply.text")
+    assert first[-1].data["heard"] == reply, "what was shown was heard"
+    assert second[0].data == {"session_id": session, "turn": 2}
+    assert [(turn["number"], turn["transcript"], turn["typed"]) for turn in turns] == [
+        (1, "오늘은 바다에 다녀왔어요.", True),
+        (2, "손주도 같이 갔어요.", True),
+    ]
+    assert turns[0]["heard"] == turns[0]["reply"] == reply and not turns[0]["interrupted"]
+
+
+async def test_who_also_talks_sees_the_same_turn_on_the_voice_socket(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, tts=quick()):
+        async with writer(served) as me, calling(served.url, guest=me.guest) as caller:
+            events = await me.types("오늘은 바다에 다녀왔어요.")
+            committed = await caller.wait_for(TurnCommitted, turn=1)
+            assert events[0].data == {"session_id": caller.client.ready.session, "turn": 1}
+            texts = [event.data["text"] for event in events if event.type == "reply.text"]
+            assert texts == [text.text for text in caller.all(SpokenText, turn=1)]
+            assert events[-1].data["heard"] == committed.heard == " ".join(texts)
+            assert caller.audio(1), "their client plays it"
+            assert len(served.parts.gateway.sessions) == 1
+
+
+async def test_who_stops_reading_loses_nothing_of_the_turn(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(first_token_ms=600, tokens_per_second=40)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
+        async with writer(served) as me:
+            async with me.typing("오늘은 바다에 다녀왔어요.") as events:
+                session = (await anext(events)).data["session_id"]
+            (owned,) = served.parts.gateway.sessions
+            async with asyncio.timeout(15):
+                await owned.session.settled.wait()
+            (turn,) = (await me.ask("GET", f"/chat/sessions/{session}/turns"))["turns"]
+            assert turn["outcome"] == "answered" and turn["heard"] == turn["reply"] != ""
+
+
+async def test_while_they_wait_for_an_answer_nothing_more_can_be_typed(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(first_token_ms=1500, tokens_per_second=400)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
+        async with writer(served) as me, me.typing("하나") as events:
+            await anext(events)
+            refused = await me.ask("POST", "/chat/messages", 409, json={"text": "둘"})
+            assert refused["code"] == "floor_taken" and refused["retryable"]
+            assert [event.type async for event in events][-1] == "turn.committed"
+            assert len(await me.types("둘")) > 3
+
+
+async def test_a_call_for_help_is_answered_in_writing_too(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+        async with writer(served) as me:
+            events = await me.types("가슴이 너무 아파요. 숨을 못 쉬겠어요.")
+    (distress,) = [event for event in events if event.type == "distress"]
+    assert (distress.data["kind"], distress.data["number"]) == ("emergency", "119")
+
+
+async def test_without_a_node_the_reader_is_told(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path, turn_claim_ms=300)) as served:
+        async with writer(served) as me, asyncio.timeout(30), me.typing("안녕하세요") as events:
+            async for event in events:
+                if event.type == "error":
+                    break
+    assert event.data["code"] == "no_node"
+
+
+# --- reserved conversations ------------------------------------------------------------------------------------------
+
+
+async def test_a_reserved_conversation_is_opened_by_voice_or_in_writing_once(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+        async with writer(served) as me, writer(served) as other:
+            spoken = (await me.ask("POST", "/chat/sessions"))["session_id"]
+            ticket = (await me.ask("POST", "/v1/talk/ticket", json={"session_id": spoken}))["ticket"]
+            async with connect(served.url.replace("http", "ws") + "/v1/talk") as socket:
+                await socket.send(json.dumps({"type": "hello", "ticket": ticket}))
+                ready = json.loads(await socket.recv())
+                assert (ready["type"], ready["session"]) == ("ready", spoken)
+                await me.ask("POST", "/v1/talk/ticket", 409, json={"session_id": spoken})
+                here = await me.types("이 이야기에 쓸게요.", session_id=spoken)
+                assert here[0].data["session_id"] == spoken
+
+            written = (await me.ask("POST", "/chat/sessions"))["session_id"]
+            await other.ask("POST", "/chat/messages", 404, json={"text": "남의 것", "session_id": written})
+            await other.ask("POST", "/chat/messages", 404, json={"text": "남의 것", "session_id": spoken})
+            events = await me.types("새 이야기예요.", session_id=written)
+            assert events[0].data == {"session_id": written, "turn": 1}
+            refused = await me.ask("POST", "/chat/messages", 409, json={"text": "아까", "session_id": spoken})
+            assert refused["code"] == "conversation_taken"
+
+
+async def test_a_conversation_that_goes_on_is_ended_before_it_is_deleted(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+        async with writer(served) as me:
+            session = (await me.types("오늘은 바다에 다녀왔어요."))[0].data["session_id"]
+            (owned,) = served.parts.gateway.sessions
+            await me.ask("DELETE", f"/chat/sessions/{session}")
+            assert owned.over.is_set()
+            assert await me.ask("GET", "/chat/sessions") == []
+            assert await served.parts.database.turns(session) == []
+
+
+async def test_a_conversation_that_goes_on_elsewhere_is_fenced_before_it_is_deleted(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    shared = {"jwt_secret": "gateways-0123456789-abcdefghijklmnopqrstuvwxyz"}
+    chosen = product.settings(valkey.url, tmp_path, **shared)
+    async with product.gateway(chosen) as served, product.gateway(chosen) as elsewhere, product.node(valkey.url):
+        async with writer(served) as me:
+            session = (await me.types("오늘은 바다에 다녀왔어요."))[0].data["session_id"]
+            (owned,) = served.parts.gateway.sessions
+            async with httpx.AsyncClient(base_url=elsewhere.url, headers=me.http.headers, trust_env=False) as there:
+                assert (await there.delete(f"/chat/sessions/{session}")).status_code == 200
+            events = await me.types("그런데 말이에요.")
+            assert [event.type for event in events][:1] == ["session"], "what is said now is nobody's"
+            async with asyncio.timeout(10):
+                await owned.over.wait()
+            assert await served.parts.database.turns(session) == []
+
+
+# --- what a reply knows ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of the database."""
+    if request.param == "sqlite":
+        return {}
+    server: Postgres = request.getfixturevalue("postgres")
+    return {"database_url": await server.new_database()}
+
+
+async def test_a_reply_knows_the_person_and_what_changes_meanwhile(
+    valkey: Valkey, tmp_path: Path, database: dict[str, str]
+) -> None:
+    llm = RecordingLlm(first_token_ms=10, tokens_per_second=400)
+    chosen = product.settings(valkey.url, tmp_path, **database)
+    async with product.gateway(chosen) as served, product.node(valkey.url, llm=llm):
+        async with writer(served) as me, writer(served) as other:
+            user, store = _subject(me.guest.access_token), served.parts.database
+            await store.wait_ready()
+            await things.person(store, user, form_of_address="순자 할머니", pet_name="몽이", time_zone="Asia/Tokyo")
+            photo = await things.photo(
+                store, user, location_name="통영", analysis={"caption": "바다와\n아이", "people": ["손주"]}
+            )
+            await things.memory(store, user, fact="손주 이름은\n민준이다.", importance=5)
+            await things.memory(store, _subject(other.guest.access_token), fact="남의 일")
+            today = datetime.now(SEOUL).date().isoformat()
+            await me.ask("POST", "/calendars/", 201, json={"title": "병원", "start_time": f"{today}T15:30:00"})
+            await me.ask("POST", "/calendars/", 201, json={"title": "어제", "start_time": "2020-01-01T15:00:00"})
+            await me.types("어제는 시장에 갔어요.")
+            session = (await me.ask("POST", "/chat/sessions", json={"photo_id": photo}))["session_id"]
+            await me.types("이 사진 보세요.", session_id=session)
+
+            context = llm.asked[-1].context
+            assert (context.form_of_address, context.pet_name) == ("순자 할머니", "몽이")
+            assert context.events_today == ("오후 3시 30분 병원",)
+            assert context.photo == "2026-11-03; 통영; 바다와 아이; 손주"
+            assert context.memories == (), "they did not agree to that"
+            assert context.local_time.endswith("+09:00")
+            assert context.history[0] == Utterance(role="user", text="어제는 시장에 갔어요.")
+            assert context.history[1].role == "assistant" and len(context.history) == 2
+
+            async with store.transaction() as connection:
+                await ensure_person(store, connection, user)
+                await decide(store, connection, user, {"memories": True, "keep_voice": True})
+            await me.ask("POST", "/calendars/", 201, json={"title": "산책", "start_time": today, "is_all_day": True})
+            await me.types("그때 참 좋았지요.")
+            await me.types("정말 그랬어요.")
+            context = llm.asked[-1].context
+            assert context.memories == ("손주 이름은 민준이다.",)
+            assert context.events_today == ("산책", "오후 3시 30분 병원")
+            assert [line.text for line in context.history if line.role == "user"] == [
+                "어제는 시장에 갔어요.",
+                "이 사진 보세요.",
+                "그때 참 좋았지요.",
+            ]
+            assert served.parts.gateway.sessions[0].acquaintance.about.keeps_voice
+
+            await other.types("저는 처음이에요.")
+            stranger = llm.asked[-1].context
+            assert (stranger.form_of_address, stranger.pet_name, stranger.photo) == ("", "복실이", "")
+            assert (stranger.history, stranger.memories, stranger.events_today) == ((), (), ())
+
+
+async def test_while_the_database_is_away_one_talks_as_with_a_stranger(valkey: Valkey, tmp_path: Path) -> None:
+    llm = RecordingLlm(first_token_ms=10, tokens_per_second=400)
+    away = product.settings(valkey.url, tmp_path, database_url="postgresql://nobody@127.0.0.1:9/none")
+    async with product.gateway(away) as served, product.node(valkey.url, llm=llm):
+        async with calling(served.url) as caller:
+            await caller.client.say_text("안녕하세요")
+            await caller.wait_for(SpokenText, turn=1)
+    (asked,) = llm.asked
+    assert (asked.context.pet_name, asked.context.form_of_address, asked.context.history) == ("복실이", "", ())
+    assert asked.context.local_time.endswith("+09:00")
