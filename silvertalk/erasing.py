@@ -10,7 +10,6 @@ stands in its own row meanwhile, which is the last to go. Then only the tombston
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -22,12 +21,12 @@ from silvertalk.belongings import BELONGINGS
 from silvertalk.columns import new_id
 from silvertalk.database import Database, no_writer_of, user_hash
 from silvertalk.errors import KakaoNotConfigured, KakaoRefused
-from silvertalk.job_kinds import Report, WorkParts
+from silvertalk.job_kinds import JobPostponed, Report, WorkParts
 from silvertalk.jobs import TRIES, JobRow, Jobs
 from silvertalk.kept_answers import Answers
 from silvertalk.keys import signing_secret
 from silvertalk.media.store import UPLOAD_SECONDS, user_prefix
-from silvertalk.models import Erasure, Job, Photo, Session, User
+from silvertalk.models import Audit, Erasure, Job, Photo, Session, User
 from silvertalk.revocations import Revocations
 from silvertalk.services.kakao import Kakao
 from streaming.bus.forgetting import forget_sessions, forget_values, sessions_of
@@ -47,6 +46,7 @@ _users: Table = User.__table__  # type: ignore[assignment]
 _photos: Table = Photo.__table__  # type: ignore[assignment]
 _sessions: Table = Session.__table__  # type: ignore[assignment]
 _jobs: Table = Job.__table__  # type: ignore[assignment]
+_audit: Table = Audit.__table__  # type: ignore[assignment]
 
 
 class Receipt(NamedTuple):
@@ -141,12 +141,16 @@ class _Erasing:
             await connection.execute(update(_jobs).where(_jobs.c.id == self._job.id).values(result=self._kept()))
 
     async def _allowed_until(self, connection: AsyncConnection) -> float:
-        """Unix seconds until which somebody may still upload a photo that was promised."""
-        awaited = select(func.max(_photos.c.updated_at)).where(
-            _photos.c.user_id == self._user, _photos.c.status == "awaited"
+        """Unix seconds until which a form that was given out may still bring a photo: also one that was uploaded or
+        deleted meanwhile, whose row or whose deletion is younger than its form."""
+        uploaded = select(func.max(_photos.c.updated_at)).where(
+            _photos.c.user_id == self._user, _photos.c.status != "known"
         )
-        newest = (await connection.execute(awaited)).scalar_one_or_none()
-        return 0.0 if newest is None else (newest + LATE_UPLOAD).timestamp()
+        deleted = select(func.max(_audit.c.at)).where(
+            _audit.c.user_id == self._user, _audit.c.action == "photo_deleted"
+        )
+        moments = [(await connection.execute(newest)).scalar_one_or_none() for newest in (uploaded, deleted)]
+        return max(((moment + LATE_UPLOAD).timestamp() for moment in moments if moment is not None), default=0.0)
 
     async def _delete(self, connection: AsyncConnection, *, own_job: bool = False) -> dict[str, int]:
         counts = {}
@@ -186,7 +190,7 @@ class _Erasing:
         """What was on its way into the store as the rows went, and what a form brings that is good for a while."""
         wait = self._uploads_until - datetime.now(UTC).timestamp()
         if wait > 0:
-            await asyncio.sleep(min(wait, LATE_UPLOAD.total_seconds()))
+            raise JobPostponed(min(wait, LATE_UPLOAD.total_seconds()))
         for prefix in (user_prefix(self._user), *self._brought):
             self._count("objects", await self._parts.media.delete_below(prefix))
 

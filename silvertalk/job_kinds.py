@@ -1,7 +1,7 @@
 """What kinds of job there are, and what does each of them.
 
 A job's work is `async def work(parts, job, report) -> dict | None`: what it returns is kept as the job's `result`, what
-it raises decides whether it is tried again (`JobFailed`: never). It may be run again after it was done in part or in
+it raises decides whether it is tried again (`JobFailed`: never; `JobPostponed`: when it says). It may be run again after it was done in part or in
 full, since a worker can be killed at any point, so whatever it does must come to the same when done twice.
 """
 
@@ -44,6 +44,14 @@ class WorkParts:
     jobs: Jobs
     notices: Notices
     revocations: Revocations
+
+
+class JobPostponed(Exception):
+    """Nothing is wrong, but the rest can only be done in `seconds`: till then the job takes no worker's place."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"in {seconds:.0f} s")
+        self.seconds = seconds
 
 
 Report = Callable[[str, float], Awaitable[None]]

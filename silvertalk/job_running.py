@@ -16,7 +16,7 @@ from typing import Any
 
 from silvertalk import metrics
 from silvertalk.errors import AccountErased, DatabaseAway, JobFailed, SilverTalkError
-from silvertalk.job_kinds import SILENT, Work, WorkParts, work_of
+from silvertalk.job_kinds import SILENT, JobPostponed, Work, WorkParts, work_of
 from silvertalk.jobs import TRIES, JobRow
 from streaming.errors import StreamingError
 from streaming.logs import logger
@@ -169,6 +169,8 @@ class JobRunner:
             await self._settle(held, result=doing.result())
         elif isinstance(error, _Lost):
             log.warning("job_lost", job=held.id, kind=held.kind)
+        elif isinstance(error, JobPostponed):
+            await self._put_back(held, error.seconds)
         else:
             log.warning("job_failed", job=held.id, kind=held.kind, code=_code(error), exc_info=error)
             await self._settle(held, failure=_code(error), final=isinstance(error, JobFailed))
@@ -255,10 +257,17 @@ class JobRunner:
         self._retries.add(timer)
 
     async def _hand_back(self, held: JobRow) -> None:
-        """Let any worker take it at once; it does not count as a try."""
+        """Let any worker take it at once."""
         with suppress(SilverTalkError):
-            if await self._change(held, "pending", holder="", due_in=timedelta(), attempts=held.attempts - 1):
-                log.info("job_handed_back", job=held.id, kind=held.kind)
+            await self._put_back(held, 0)
+
+    async def _put_back(self, held: JobRow, seconds: float) -> None:
+        """Let any worker take it, so much later; it does not count as a try."""
+        due_in = timedelta(seconds=seconds)
+        if await self._change(held, "pending", holder="", due_in=due_in, attempts=held.attempts - 1):
+            log.info("job_handed_back", job=held.id, kind=held.kind)
+            if seconds:
+                self._retry_in(seconds, held.id)
 
     async def _change(self, held: JobRow, status: str, **values: Any) -> bool:
         """Change the row and tell its person, in one transaction. False where it is in our hands no more."""

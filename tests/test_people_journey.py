@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ import pytest
 from PIL import Image
 
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt
+from silvertalk import erasing
 from silvertalk.client import TalkClient
 from silvertalk.job_running import JobRunner
 from silvertalk.login import Disconnected, Guest, Refused
@@ -283,6 +284,7 @@ async def test_a_whole_life_with_it_and_nothing_left(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=3))  # a form's life: nobody waits for that here
     kakao = KakaoStandIn(people=[PERSON])
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(served(kakao.app))

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
-from silvertalk import erasing
+from silvertalk import audit, erasing
 from silvertalk.belongings import BELONGINGS
 from silvertalk.columns import Model
 from silvertalk.database import Database, user_hash
 from silvertalk.erasing import ask_to_erase, erase_person, receipt_of
 from silvertalk.errors import AccountErased
-from silvertalk.job_kinds import WorkParts
+from silvertalk.job_kinds import JobPostponed, WorkParts
 from silvertalk.jobs import JobRow, Jobs
 from silvertalk.kept_answers import Answers
 from silvertalk.keys import signing_secret
@@ -226,12 +226,19 @@ async def test_a_guest_without_a_row_is_deleted_too(parts: WorkParts) -> None:
     assert done.counts == {"turns": 1, "sessions": 1}
 
 
-async def test_an_upload_that_is_still_allowed_is_waited_for(parts: WorkParts, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", ["awaited", "ready", "deleted"])
+async def test_an_upload_that_is_still_allowed_is_waited_for(
+    parts: WorkParts, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
     """A form given just before is good for a while, and what it brings goes with all the rest."""
     monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=0.5))
     await furnish(parts.database, ME, MARK)
     async with parts.database.transaction() as connection:
-        await connection.execute(update(Photo).values(status="awaited", updated_at=datetime.now(UTC)))
+        if status == "deleted":
+            await connection.execute(delete(Photo))
+            await audit.note(connection, ME, "photo_deleted", "1")
+        else:
+            await connection.execute(update(Photo).values(status=status, updated_at=datetime.now(UTC)))
     late = f"{user_prefix(ME)}photos/2/original.jpg"
 
     async def upload(stage: str, progress: float) -> None:
@@ -239,6 +246,9 @@ async def test_an_upload_that_is_still_allowed_is_waited_for(parts: WorkParts, m
             await parts.media.put(late, MARK.encode(), "image/jpeg")
 
     receipt = await ask(parts)
+    with pytest.raises(JobPostponed) as postponed:
+        await erase_person(parts, await the_job(parts, receipt), upload)
+    await asyncio.sleep(postponed.value.seconds)
     await erase_person(parts, await the_job(parts, receipt), upload)
     assert await parts.media.head(late) is None
     done = await receipt_of(parts.database, receipt)

@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 
 from silvertalk.database import Database, user_hash
 from silvertalk.errors import JobFailed, MediaAway
-from silvertalk.job_kinds import KINDS, Report, Work, WorkParts, work_of
+from silvertalk.job_kinds import KINDS, JobPostponed, Report, Work, WorkParts, work_of
 from silvertalk.job_running import JobRunner
 from silvertalk.jobs import JobKind, JobRow, Jobs, jobs, moment_of
 from silvertalk.media.store import open_media
@@ -316,3 +316,19 @@ async def test_the_databases_absence_is_waited_out(bench: Bench) -> None:
     job = await bench.ask()
     await bench.runner(work).run(job)
     assert ((await bench.row(job)).status, len(begun)) == ("done", 1)
+
+
+async def test_a_job_that_must_wait_takes_no_place_and_is_no_try(bench: Bench) -> None:
+    began: list[int] = []
+
+    async def work(parts: WorkParts, job: JobRow, report: Report) -> None:
+        began.append(job.attempts)
+        if len(began) < 5:  # more often than it would be tried
+            raise JobPostponed(0.05)
+
+    job = await bench.ask()
+    runner = bench.runner(work)
+    await runner.run(job)
+    assert (await bench.row(job)).status in ("pending", "running", "done")
+    await bench.told("done")
+    assert began == [1] * 5
