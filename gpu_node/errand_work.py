@@ -84,9 +84,10 @@ async def ask(engines: Engines, errand: ErrandOpened, material: bytes, made: Mad
     if len(errand.text) + len(errand.instructions) > MAX_PROMPT_CHARACTERS:
         raise ErrandRefused("too_large", f"more than {MAX_PROMPT_CHARACTERS} characters")
     written = 0
-    request = ReplyRequest(
-        transcript=errand.text, context=ReplyContext(language=errand.language), instructions=errand.instructions
-    )
+    context = ReplyContext(language=errand.language, outside_services=errand.outside_services)
+    request = ReplyRequest(transcript=errand.text, context=context, instructions=errand.instructions)
+    if engines.llm.outside and not errand.outside_services:
+        raise ErrandRefused("unable", "every language model here is outside, which was not agreed to")
     async with aclosing(engines.llm.stream(request)) as tokens:
         async for token in tokens:
             if token.source in ANSWERS_ONLY_PEOPLE:
@@ -106,6 +107,8 @@ async def look(engines: Engines, errand: ErrandOpened, material: bytes, made: Ma
     looker: Looker | None = engines.looker
     if looker is None:
         raise ErrandRefused("unable", "nothing here looks at pictures")
+    if looker.outside and not errand.outside_services:
+        raise ErrandRefused("unable", "what looks at pictures here is outside, which was not agreed to")
     made.source = looker.name
     seen = ""
     async with aclosing(looker.look(material, errand.content_type, errand.text)) as pieces:

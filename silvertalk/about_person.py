@@ -54,25 +54,32 @@ class AboutPerson:
     events: tuple[Event, ...] = ()
     photo: str = ""
     earlier: tuple[Utterance, ...] = ()
-    """What was said last in conversations before this one."""
+    """What was said last in conversations before this one; as `summary` and `memories`, of those alone who agreed to be
+    remembered."""
     summary: str = ""
     memories: tuple[str, ...] = ()
     keeps_voice: bool = False
     """They agreed to their voice being kept."""
+    outside_services: bool = False
+    """Services outside the operator's own machines may be shown what they say and what is known of them."""
     known: bool = False
     """It was read; otherwise nobody could tell."""
 
 
 class Acquaintances:
-    """Where conversations learn of their people. `default_zone`: of those whose own is unknown."""
+    """Where conversations learn of their people. `default_zone`: of those whose own is unknown. `outside_allowed`: the
+    operator answers for outside services, and nobody is asked."""
 
-    def __init__(self, database: Database, *, default_zone: str) -> None:
+    def __init__(self, database: Database, *, default_zone: str, outside_allowed: bool = False) -> None:
         self._database = database
         self._default_zone = default_zone
+        self._outside_allowed = outside_allowed
 
     async def load(self, user: str, session: str, seconds: float = LOAD_SECONDS) -> Acquaintance:
         """What a conversation knows of its person, within so many seconds. Never fails."""
-        acquaintance = Acquaintance(self._database, user, session, default_zone=self._default_zone)
+        acquaintance = Acquaintance(
+            self._database, user, session, default_zone=self._default_zone, outside_allowed=self._outside_allowed
+        )
         await acquaintance.load(seconds)
         return acquaintance
 
@@ -80,12 +87,15 @@ class Acquaintances:
 class Acquaintance:
     """One conversation's knowledge of its person; `refresh` reads it anew."""
 
-    def __init__(self, database: Database, user: str, session: str, *, default_zone: str) -> None:
-        self.about = AboutPerson(Treatment(zone=zone_named(default_zone)))
+    def __init__(
+        self, database: Database, user: str, session: str, *, default_zone: str, outside_allowed: bool
+    ) -> None:
+        self.about = AboutPerson(Treatment(zone=zone_named(default_zone)), outside_services=outside_allowed)
         self._database = database
         self._user = user
         self._session = session
         self._default_zone = default_zone
+        self._outside_allowed = outside_allowed
 
     async def load(self, seconds: float) -> None:
         """Within so many seconds, the time for the database to be there included. Never fails."""
@@ -122,6 +132,7 @@ class Acquaintance:
             form_of_address=_line(treatment.form_of_address, NAME_CHARACTERS),
             pet_name=_line(treatment.pet_name, NAME_CHARACTERS) or context.pet_name,
             voice=treatment.voice,
+            outside_services=about.outside_services,
             summary=about.summary,
             memories=about.memories,
             photo=about.photo,
@@ -136,16 +147,17 @@ class Acquaintance:
         async with self._database.transaction() as connection:
             treatment = await treatment_of(connection, self._user, self._default_zone)
             today = treatment.now().date()
-            agreed = await has_agreed(connection, self._user, "memories")
-            facts = await memories.most_important(connection, self._user, MEMORIES) if agreed else []
+            remembers = await has_agreed(connection, self._user, "memories")
+            facts = await memories.most_important(connection, self._user, MEMORIES) if remembers else []
             return AboutPerson(
                 treatment=treatment,
                 events=tuple(await calendars.of_day(connection, self._user, treatment.zone, today, EVENTS)),
                 photo=await self._photo(connection, treatment),
-                earlier=await self._earlier(connection),
-                summary=await self._summary(connection),
+                earlier=await self._earlier(connection) if remembers else (),
+                summary=await self._summary(connection) if remembers else "",
                 memories=tuple(_line(fact, FACT_CHARACTERS) for fact in facts),
                 keeps_voice=await has_agreed(connection, self._user, "keep_voice"),
+                outside_services=self._outside_allowed or await has_agreed(connection, self._user, "outside_services"),
                 known=True,
             )
 

@@ -13,17 +13,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from silvertalk.adopting import former_prefixes
 from silvertalk.columns import new_id
 from silvertalk.database import Database, refuse_erased, user_hash
 from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused, GuestRefused
 from silvertalk.jobs import Jobs
 from silvertalk.joining import join_guest
 from silvertalk.logins import LIFE, Begun, Logins
-from silvertalk.media.store import user_prefix
-from silvertalk.models import Erasure, User
+from silvertalk.models import Erasure, Photo, User
 from silvertalk.people import new_person
-from silvertalk.revocations import Revocations
+from silvertalk.revocations import Revocations, former_guest_key
 from streaming.bus import Bus
 from streaming.errors import StreamingError
 from streaming.logs import logger
@@ -33,6 +31,7 @@ log = logger("accounts")
 FORMER_GUEST_SECONDS = 400 * 86_400
 
 _users: Table = User.__table__  # type: ignore[assignment]
+_photos: Table = Photo.__table__  # type: ignore[assignment]
 _erasures: Table = Erasure.__table__  # type: ignore[assignment]
 
 
@@ -60,8 +59,8 @@ class _Done(NamedTuple):
     is_new: bool
     begun: Begun
     guest_is_over: bool
-    job: str
-    """The job that moves the guest's objects; empty where there are none."""
+    jobs: list[str]
+    """What is to be done for somebody who was a guest."""
 
 
 class Accounts:
@@ -91,8 +90,8 @@ class Accounts:
         if done.guest_is_over:
             await self._remember_former(guest)
             await self._revocations.announce(guest)
-        if done.job:
-            await self._jobs.start(done.job)
+        for job in done.jobs:
+            await self._jobs.start(job)
         after = await self._revocations.revoked_until(user.id)
         return Arrived(user, done.is_new, begun.login, begun.refresh_token, int(LIFE.total_seconds()), after)
 
@@ -108,7 +107,7 @@ class Accounts:
                 former = (await connection.execute(account.union_all(gone))).first() is not None
         except DatabaseAway:
             try:
-                former = await self._bus.values.get(_former_key(user)) is not None
+                former = await self._bus.values.get(former_guest_key(user)) is not None
             except StreamingError:
                 return  # nothing of anybody's can be reached now, and no conversation begun
         if former:
@@ -133,12 +132,18 @@ class Accounts:
                 await refuse_erased(connection, user)
                 await _refresh(connection, user, person)
             joined = bool(guest) and not is_new and await join_guest(self._database, connection, guest, user)
-            job = ""
-            if joined and user_prefix(guest) in await former_prefixes(connection, user):
-                job = await self._jobs.record(connection, "adopt", user, guest)
+            jobs = await self._to_do(connection, guest, user) if joined else []
             begun = await self._logins.begin(connection, user)
             row = (await connection.execute(select(_users).where(_users.c.id == user))).one()
-        return _Done(User(**row._mapping), is_new, begun, is_guests_own or joined, job)
+        return _Done(User(**row._mapping), is_new, begun, is_guests_own or joined, jobs)
+
+    async def _to_do(self, connection: AsyncConnection, guest: str, user: str) -> list[str]:
+        """Their objects are moved or deleted, those that no row names among them; and of each picture that is still to
+        be looked at there is a job that does so, whatever became of the guest's."""
+        processing = select(_photos.c.id).where(_photos.c.user_id == user, _photos.c.status == "processing")
+        found = (await connection.execute(processing)).scalars().all()
+        pictures = [await self._jobs.record(connection, "thumbnails", user, photo) for photo in found]
+        return [await self._jobs.record(connection, "adopt", user, guest), *pictures]
 
     async def _can_become(self, connection: AsyncConnection, guest: str) -> bool:
         """Not where that id has become another account before: then they begin anew."""
@@ -158,13 +163,9 @@ class Accounts:
 
     async def _remember_former(self, guest: str) -> None:
         try:
-            await self._bus.values.put(_former_key(guest), b"1", FORMER_GUEST_SECONDS)
+            await self._bus.values.put(former_guest_key(guest), b"1", FORMER_GUEST_SECONDS)
         except StreamingError as error:
             log.warning("former_guest_not_remembered", error=type(error).__name__)  # the database knows
-
-
-def _former_key(user: str) -> str:
-    return f"former-guest:{user_hash(user)}"
 
 
 async def _account(connection: AsyncConnection, kakao_id: str) -> str | None:

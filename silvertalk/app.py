@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -96,22 +98,35 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             )
         )
         habits = await stack.enter_async_context(HabitKeeper(database))
-        revocations = Revocations(bus, database)
-        acquaintances = Acquaintances(database, default_zone=settings.time_zone)
+        revocations = await stack.enter_async_context(Revocations(bus, database))
+        acquaintances = Acquaintances(
+            database, default_zone=settings.time_zone, outside_allowed=settings.outside_services_allowed
+        )
         gateway = Gateway(
-            settings, bus, vad, committer, habits, acquaintances, revocations, feeds=notices.feeds, voices=voices
+            settings,
+            bus,
+            database,
+            vad,
+            committer,
+            habits,
+            acquaintances,
+            revocations,
+            feeds=notices.feeds,
+            voices=voices,
         )
         bus.on_replaced = gateway.on_replaced  # heard from the first session on, before it is announced
         bus.on_moved = gateway.on_moved
 
         def on_revoked(user: str, login: str) -> None:
             gateway.on_revoked(user, login)
+            talk.on_revoked(user, login)
             notices.feeds.end(user, login)
 
-        bus.on_revoked = on_revoked
         await stack.enter_async_context(Orphans(bus, database, settings))
         stack.push_async_callback(gateway.close)
         jobs = await stack.enter_async_context(Jobs(database, settings.bus[0]))
+        talk = await stack.enter_async_context(TextTalk(gateway, bus, database))
+        bus.on_revoked = on_revoked
         services = Services.of(
             settings,
             bus=bus,
@@ -122,14 +137,14 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             revocations=revocations,
             kakao=await stack.enter_async_context(Kakao(settings)),
             door=gateway.check_door,
-            talk=await stack.enter_async_context(TextTalk(gateway, bus, database)),
+            talk=talk,
         )
         app = _application(settings, bus, database, gateway, services)
         yield Parts(settings, bus, database, committer, gateway, notices, app)
 
 
 def _application(settings: Settings, bus: Bus, database: Database, gateway: Gateway, services: Services) -> Starlette:
-    status = _Status(settings, bus, database, services.media)
+    status = Status(settings, bus, database, services.media)
     application = Starlette(
         routes=[
             WebSocketRoute("/v1/talk", gateway.talk),
@@ -145,14 +160,30 @@ def _application(settings: Settings, bus: Bus, database: Database, gateway: Gate
     return application
 
 
-class _Status:
+PARTS_SECONDS = 1.0
+"""How long it is believed what is up: anybody may ask, and each answer costs the bus and the media store a question."""
+
+
+class Status:
     """What an operator, a load balancer or a curious person asks."""
 
-    def __init__(self, settings: Settings, bus: Bus, database: Database, media: MediaStore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        database: Database,
+        media: MediaStore,
+        *,
+        parts_seconds: float = PARTS_SECONDS,
+    ) -> None:
         self._settings = settings
         self._bus = bus
         self._database = database
         self._media = media
+        self._parts_seconds = parts_seconds
+        self._asking = asyncio.Lock()
+        self._parts: dict[str, str] = {}
+        self._parts_until = -math.inf
 
     async def about(self, request: Request) -> Response:
         return JSONResponse(
@@ -160,7 +191,7 @@ class _Status:
                 "service": "SilverTalk",
                 "version": __version__,
                 "mode": self._settings.deployment_mode,
-                "parts": await self._parts(),
+                "parts": await self.parts(),
             }
         )
 
@@ -169,7 +200,7 @@ class _Status:
 
     async def ready(self, request: Request) -> Response:
         """200 while a spoken turn is possible: the bus answers and a warm node listens. What else is away is said."""
-        parts = await self._parts()
+        parts = await self.parts()
         possible = parts["bus"] == "up" and parts["nodes"] != "0"
         degraded = [name for name, state in parts.items() if state in ("away", "0")]
         return JSONResponse(
@@ -180,7 +211,16 @@ class _Status:
         body, content_type = metrics.render()
         return Response(body, media_type=content_type)
 
-    async def _parts(self) -> dict[str, str]:
+    async def parts(self) -> dict[str, str]:
+        """What is up, asked by one at a time and at most once in `parts_seconds`."""
+        loop = asyncio.get_running_loop()
+        async with self._asking:
+            if loop.time() >= self._parts_until:
+                self._parts = await self._asked()
+                self._parts_until = loop.time() + self._parts_seconds
+            return self._parts
+
+    async def _asked(self) -> dict[str, str]:
         reached = all((await self._bus.ping()).values())
         nodes = await self._bus.warm_nodes() if reached else 0
         metrics.BUS_UP.set(reached)

@@ -82,7 +82,7 @@ BELONGINGS: tuple[Belonging, ...] = (
     Belonging(
         _table(Photo),
         _owned(Photo),
-        hidden=frozenset({"user_id", "object_key", "shared_key", "thumbnail_key"}),
+        hidden=frozenset({"user_id", "object_key", "upload_name", "shared_key", "thumbnail_key"}),
         media=(("object_key", "photos"),),
     ),
     Belonging(_table(Session), _owned(Session)),

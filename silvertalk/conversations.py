@@ -8,7 +8,8 @@ which is still on its way to the database finds its conversation gone.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -17,13 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk import audit, videos
 from silvertalk.columns import clean
+from silvertalk.consents import has_agreed
 from silvertalk.database import Database, refuse_erased
-from silvertalk.errors import ConversationTaken, NotFound, NothingTold, RequestInvalid
+from silvertalk.errors import ConversationTaken, DatabaseAway, NotFound, NothingTold, RequestInvalid
 from silvertalk.media.store import MediaStore, user_prefix
 from silvertalk.memories import memories
 from silvertalk.models import Photo, Session, SessionPhoto, Turn, Video
 from silvertalk.paging import Cursor, Page, page_of
+from streaming.logs import logger
 from streaming.messages import Language
+
+log = logger("conversations")
 
 Status = Literal["active", "completed", "abandoned"]
 
@@ -38,6 +43,8 @@ NEAR_DAYS = 7
 _NEAR_LOOKED_AT = 200
 SHOWN = ("known", "ready")
 """States of a photo that can be talked about."""
+GONE = ("deleting", "deleted")
+"""States of a photo that nothing shows any more."""
 UNFINISHED_DAYS = 7
 """How long somebody is reminded of a conversation they left."""
 
@@ -89,6 +96,31 @@ async def reserve(database: Database, user: str, *, language: Language, photo: s
         if about is not None:
             await _attach(database, connection, session, about.id, 0)
         return Listed(Session(**made._mapping), about)
+
+
+async def check_free(database: Database, user: str, session: str) -> None:
+    """Raises NotFound unless it is theirs, and ConversationTaken unless it can still be opened."""
+    async with database.transaction() as connection:
+        found = await one(connection, user, session)
+    if found.opened_at is not None or found.finished_at is not None:
+        raise ConversationTaken
+
+
+@asynccontextmanager
+async def taken_up(database: Database, user: str, session: str) -> AsyncIterator[Session]:
+    """Of all who take it up at once one does, and opens it within; where that fails it is reserved again.
+
+    Raises NotFound, and ConversationTaken for one that was opened.
+    """
+    reserved = await take_up(database, user, session)
+    try:
+        yield reserved
+    except BaseException:
+        try:
+            await put_back(database, user, session)
+        except DatabaseAway:
+            log.warning("conversation_not_put_back", session=session)
+        raise
 
 
 async def take_up(database: Database, user: str, session: str) -> Session:
@@ -164,7 +196,7 @@ async def listed(database: Database, user: str, *, limit: int, after: Cursor | N
 async def turns_of(
     database: Database, user: str, session: str, *, limit: int, after: Cursor | None
 ) -> tuple[Session, Page[Turn]]:
-    """What was said, as it was said. Raises NotFound."""
+    """What was said, as it was said; their voice only while they agree to its being kept. Raises NotFound."""
     asked = select(turns).where(turns.c.session_id == session, turns.c.user_id == user)
     if after is not None:
         if not (after.id.isascii() and after.id.isdecimal() and len(after.id) <= 9):
@@ -174,6 +206,9 @@ async def turns_of(
         found = await one(connection, user, session)
         rows = await connection.execute(asked.order_by(turns.c.number).limit(limit + 1))
         said = [Turn(**row._mapping) for row in rows]
+        if any(turn.voice_key for turn in said) and not await has_agreed(connection, user, "keep_voice"):
+            for turn in said:
+                turn.voice_key = ""
         page = page_of(said, limit, lambda turn: Cursor(turn.started_at, str(turn.number)))
         if any(turn.voice_key for turn in page.rows):
             await audit.note(connection, user, "voice_links_given", session)
@@ -245,8 +280,16 @@ async def check(database: Database, user: str, session: str) -> None:
 async def remove(database: Database, media: MediaStore, user: str, session: str) -> None:
     """Everything that was said and kept of it goes; what was remembered stays, and is not said to be from it any more.
 
-    The objects go first: while the media store is away, nothing is lost sight of. Raises NotFound, MediaAway.
+    The objects go first: while the media store is away, nothing is lost sight of. The voice goes once more at the end,
+    since the last turn's may have been on its way; where the store is away just then, asking again takes it.
+    Raises NotFound, MediaAway.
     """
+    async with database.transaction() as connection:
+        empty = (sessions.c.id == session, sessions.c.user_id == user, sessions.c.deleted_at.is_not(None))
+        deleted = (await connection.execute(select(sessions.c.id).where(*empty))).first() is not None
+    if deleted:
+        await media.delete_below(voice_prefix(user, session))
+        raise NotFound
     async with database.transaction() as connection:
         await one(connection, user, session)
         made = select(videos.videos).where(videos.videos.c.session_id == session, videos.videos.c.user_id == user)
@@ -277,6 +320,7 @@ async def remove(database: Database, media: MediaStore, user: str, session: str)
         about = update(photos).where(photos.c.user_id == user, photos.c.last_session_id == session)
         await connection.execute(about.values(last_session_id=""))
         await audit.note(connection, user, "conversation_deleted", session)
+    await media.delete_below(voice_prefix(user, session))
 
 
 def voice_prefix(user: str, session: str) -> str:
@@ -290,7 +334,8 @@ def voice_prefix(user: str, session: str) -> str:
 async def photo_of(connection: AsyncConnection, user: str, photo: str) -> Photo:
     """A person's photo by our id or the phone's. Raises NotFound."""
     wanted = clean(photo)
-    asked = select(photos).where(photos.c.user_id == user, or_(photos.c.id == wanted, photos.c.local_uri == wanted))
+    named = or_(photos.c.id == wanted, photos.c.local_uri == wanted)
+    asked = select(photos).where(photos.c.user_id == user, named, photos.c.status.not_in(GONE))
     row = (await connection.execute(asked.order_by(photos.c.id == wanted).limit(1))).one_or_none()
     if row is None:
         raise NotFound

@@ -6,7 +6,9 @@ No call takes longer than the time-out: the pool, the connection, the server and
 limit.
 
 What the database raises is sorted in one place: a row that it will never take (a constraint, an impossible value) is
-`DatabaseRefused`; everything else is `DatabaseAway`, and trying again is right.
+`DatabaseRefused`; everything else is `DatabaseAway`, and trying again is right. Not every such failure is a loss: a
+call that finds all connections taken or a row locked, or that is the victim of a deadlock, says nothing about the
+others, and the database stays `ready` for them.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -22,10 +26,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import Table, case, delete, event, func, select, text, update
+from sqlalchemy import Connection, Table, case, delete, event, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -57,6 +61,12 @@ LESS_SURE: dict[Witness, tuple[Witness, ...]] = {
     "remnant": (),
 }
 """What a record of each kind puts right where two of a session's owners wrote the same turn."""
+
+
+CONTENTION = frozenset({"40001", "40P01", "55P03", "57014"})
+"""SQLSTATEs of a call that met others: could not serialize, deadlock, lock not available, statement took too long."""
+SQLITE_CONTENTION = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+WIPE_WAIT_MS = 100
 
 
 class Database:
@@ -258,27 +268,50 @@ class Database:
         async with self.transaction() as connection:
             return int((await connection.execute(select(func.count()).select_from(_turns))).scalar_one())
 
-    async def wipe(self) -> None:
+    async def wipe(self) -> bool:
         """See to it that what was deleted is not in the database's file any more, nor in the log beside it. SQLite does
-        so only now and then; PostgreSQL by its own VACUUM. Raises DatabaseAway."""
-        if self._engine.name == "sqlite":
-            async with self.transaction() as connection:
-                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        so only now and then; PostgreSQL by its own VACUUM. False where others read or wrote for as long as a call may
+        take: to be tried again later. Raises DatabaseAway."""
+        if self._engine.name != "sqlite":
+            return True
+        until, backoff = time.monotonic() + self._timeout, Backoff(limit=0.5)
+        while not await self._truncate_log():
+            wait = backoff.next()
+            if time.monotonic() + wait > until:
+                return False
+            await asyncio.sleep(wait)
+        return True
+
+    async def _truncate_log(self) -> bool:
+        """False where somebody still reads what stands in the log: SQLite says so in a row, and raises nothing."""
+        async with self.transaction() as connection:
+            # It holds the lock for writing while it waits for readers.
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout={WIPE_WAIT_MS}")
+            busy, _, _ = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+        return not busy
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction within the time-out, its errors sorted."""
         if not self.ready:
             raise DatabaseAway
+        callers_own = False
         try:
-            async with asyncio.timeout(self._timeout), self._engine.begin() as connection:
-                yield connection
+            async with asyncio.timeout(self._timeout) as limit, self._engine.begin() as connection:
+                try:
+                    yield connection
+                except (TimeoutError, asyncio.CancelledError):
+                    # Ours comes as a cancellation, and the caller may have been waiting for something else than an
+                    # answer of the database; a TimeoutError here is of some other time-out within the caller's block.
+                    callers_own = not (limit.expired() and _is_asked(connection))
+                    raise
         except (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if _is_refusal(error):
                 raise DatabaseRefused(type(error).__name__) from error
-            self._ready.clear()  # at once, so that whoever now waits for `ready` waits for the next one
-            self._lost.set()
-            DATABASE_UP.set(0)
+            if not callers_own and _is_loss(error):
+                self._ready.clear()  # at once, so that whoever now waits for `ready` waits for the next one
+                self._lost.set()
+                DATABASE_UP.set(0)
             raise DatabaseAway(type(error).__name__) from error
 
 
@@ -296,9 +329,14 @@ async def refuse_erased(connection: AsyncConnection, user: str) -> None:
         await _write_alone(connection)
     else:
         await connection.execute(select(func.pg_advisory_xact_lock_shared(_lock_of(user))))
-    erased = select(_erasures.c.receipt).where(_erasures.c.user_hash == user_hash(user))
-    if (await connection.execute(erased)).one_or_none() is not None:
+    if await is_erased(connection, user):
         raise AccountErased
+
+
+async def is_erased(connection: AsyncConnection, user: str) -> bool:
+    """Whether they are deleted. A plain read, for who writes nothing: the answer may be over with the next moment."""
+    erased = select(_erasures.c.receipt).where(_erasures.c.user_hash == user_hash(user))
+    return (await connection.execute(erased)).one_or_none() is not None
 
 
 async def no_writer_of(connection: AsyncConnection, user: str) -> None:
@@ -366,22 +404,49 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(cause, asyncpg.DataError) or state[:2] in ("22", "23")
 
 
+def _is_loss(error: Exception) -> bool:
+    """Whether others' calls would fail as well. What one call met on a lock does not count, nor a mistake in how we
+    asked; a missing table does: the file or the server is another than before."""
+    if isinstance(error, SQLAlchemyError) and not isinstance(error, (DBAPIError, DisconnectionError)):
+        return False  # its TimeoutError among others: all connections are taken
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in SQLITE_CONTENTION
+    return getattr(cause, "sqlstate", None) not in CONTENTION
+
+
+def _is_asked(connection: AsyncConnection) -> bool:
+    """Whether its last statement was not answered yet."""
+    return connection.sync_connection is None or bool(connection.sync_connection.info.get("asked"))
+
+
+def _mark_asked(connection: Connection, *_: object) -> None:
+    connection.info["asked"] = True
+
+
+def _mark_answered(connection: Connection, *_: object) -> None:
+    connection.info["asked"] = False
+
+
 def _engine(url: str, timeout_seconds: float, pool_size: int) -> AsyncEngine:
-    """Parameters never appear in an exception's text: they are what people said."""
+    """Parameters never appear in an exception's text: they are what people said.
+
+    Locks and the pool are waited for a little less long than a call may take, so that they give up before we do: what
+    does not answer even then is lost.
+    """
+    patience = timeout_seconds * 0.8
     if url.startswith("sqlite"):
         # A connection is opened for each transaction: one held open would go on writing into a file that was deleted.
-        # SQLite waits for a lock a little less long than the call may take, so that it gives up before we do.
-        engine = create_async_engine(
-            url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": timeout_seconds * 0.8}
-        )
+        engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": patience})
+        _note_asking(engine)
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=timeout_seconds,
+        pool_timeout=patience,
         pool_pre_ping=True,
         pool_recycle=300,  # below the idle limits of the NATs and proxies between us
         connect_args={
@@ -390,11 +455,19 @@ def _engine(url: str, timeout_seconds: float, pool_size: int) -> AsyncEngine:
             "server_settings": {
                 "application_name": "silvertalk",
                 "timezone": "UTC",
-                "statement_timeout": str(int(timeout_seconds * 1000)),
+                "statement_timeout": str(int(patience * 1000)),
                 "idle_in_transaction_session_timeout": str(int(timeout_seconds * 2000)),
             },
         },
     )
+    _note_asking(engine)
+    return engine
+
+
+def _note_asking(engine: AsyncEngine) -> None:
+    """See `_is_asked`."""
+    event.listen(engine.sync_engine, "before_cursor_execute", _mark_asked)
+    event.listen(engine.sync_engine, "after_cursor_execute", _mark_answered)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -10,6 +10,7 @@ stands in its own row meanwhile, which is the last to go. Then only the tombston
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -20,12 +21,12 @@ from silvertalk.adopting import former_prefixes
 from silvertalk.belongings import BELONGINGS
 from silvertalk.columns import new_id
 from silvertalk.database import Database, no_writer_of, user_hash
-from silvertalk.errors import KakaoNotConfigured, KakaoRefused
+from silvertalk.errors import DatabaseAway, KakaoAway, KakaoNotConfigured, KakaoRefused
 from silvertalk.job_kinds import JobPostponed, Report, WorkParts
 from silvertalk.jobs import TRIES, JobRow, Jobs
 from silvertalk.kept_answers import Answers
 from silvertalk.keys import signing_secret
-from silvertalk.media.store import UPLOAD_SECONDS, user_prefix
+from silvertalk.media.store import LATE_UPLOAD, user_prefix
 from silvertalk.models import Audit, Erasure, Job, Photo, Session, User
 from silvertalk.revocations import Revocations
 from silvertalk.services.kakao import Kakao
@@ -35,10 +36,10 @@ from streaming.logs import logger
 
 log = logger("erasing")
 
-WITHIN = timedelta(days=7)
-"""How long a job is tried again by whoever looks after the server; it takes seconds."""
-LATE_UPLOAD = timedelta(seconds=UPLOAD_SECONDS + 30)
-"""A form that allowed an upload does so until then, whoever has it; what it brings is deleted after that."""
+KAKAO_WAITED_FOR = timedelta(days=1)
+"""So long before its deadline a deletion is completed without Kakao: all that is ours to delete is gone by then."""
+WIPE_AGAIN_SECONDS = 30.0
+"""The database's file was in use all the time: so much later it is tried again."""
 JOURNALS_LIVE = timedelta(milliseconds=2 * Limits().journal_ttl_ms)
 
 _erasures: Table = Erasure.__table__  # type: ignore[assignment]
@@ -77,7 +78,7 @@ async def ask_to_erase(database: Database, jobs: Jobs, revocations: Revocations,
         )
         theirs = select(_erasures).where(_erasures.c.user_hash == user_hash(user))
         row = (await connection.execute(theirs)).one()
-        job = await jobs.record(connection, "erase", user, row.receipt, within=WITHIN)
+        job = await jobs.record(connection, "erase", user, row.receipt)
     await revocations.announce(user)
     await jobs.start(job)
     return Receipt(row.receipt, row.asked_at, row.completed_at, dict(row.counts))
@@ -117,6 +118,7 @@ class _Erasing:
         objects = await self._parts.media.delete_below(user_prefix(self._user))
         await self._report("rows", 0.3)
         await self._rows(objects)
+        await self._delete_brought()
         await self._report("redis", 0.5)
         await self._redis()
         await self._report("kakao", 0.7)
@@ -142,14 +144,18 @@ class _Erasing:
 
     async def _allowed_until(self, connection: AsyncConnection) -> float:
         """Unix seconds until which a form that was given out may still bring a photo: also one that was uploaded or
-        deleted meanwhile, whose row or whose deletion is younger than its form."""
+        deleted meanwhile, whose row or whose deletion is younger than its form, and one of a guest who joined them
+        meanwhile. And until which a job that moves a guest's objects, stopped by this, may still put one."""
         uploaded = select(func.max(_photos.c.updated_at)).where(
             _photos.c.user_id == self._user, _photos.c.status != "known"
         )
-        deleted = select(func.max(_audit.c.at)).where(
-            _audit.c.user_id == self._user, _audit.c.action == "photo_deleted"
+        told = select(func.max(_audit.c.at)).where(
+            _audit.c.user_id == self._user, _audit.c.action.in_(("photo_deleted", "guest_joined"))
         )
-        moments = [(await connection.execute(newest)).scalar_one_or_none() for newest in (uploaded, deleted)]
+        adopting = select(func.max(_jobs.c.updated_at)).where(
+            _jobs.c.user_id == self._user, _jobs.c.kind == "adopt", _jobs.c.status == "running"
+        )
+        moments = [(await connection.execute(newest)).scalar_one_or_none() for newest in (uploaded, told, adopting)]
         return max(((moment + LATE_UPLOAD).timestamp() for moment in moments if moment is not None), default=0.0)
 
     async def _delete(self, connection: AsyncConnection, *, own_job: bool = False) -> dict[str, int]:
@@ -164,14 +170,18 @@ class _Erasing:
 
     async def _redis(self) -> None:
         bus = self._parts.bus
-        answers = Answers(bus, signing_secret(self._parts.settings))
         await forget_sessions(bus, {*self._sessions, *await sessions_of(bus, self._user)})
-        await forget_values(bus, [answers.prefix(self._user)])
+        await self._forget_answers()
         await bus.notices.forget(self._user)
 
+    async def _forget_answers(self) -> None:
+        answers = Answers(self._parts.bus, signing_secret(self._parts.settings))
+        await forget_values(self._parts.bus, [answers.prefix(self._user)])
+
     async def _kakao(self) -> None:
-        """Kakao may be away; everything here is gone by then, and the last try does not fail for it."""
-        if not self._kakao_id:
+        """Kakao may be away: it is waited for, and in the end gone without. Everything here is gone by then. It is
+        asked once: whoever logs in again meanwhile has a new account, which is not to be unlinked."""
+        if not self._kakao_id or await self._is_back():
             return
         try:
             async with Kakao(self._parts.settings) as kakao:
@@ -180,22 +190,48 @@ class _Erasing:
             log.warning("kakao_not_unlinked", code=error.code)
             return
         except Exception as error:
-            if self._job.attempts < TRIES:
+            waiting = isinstance(error, KakaoAway) and datetime.now(UTC) < self._job.deadline_at - KAKAO_WAITED_FOR
+            if waiting or self._job.attempts < TRIES and not isinstance(error, KakaoAway):
                 raise
             log.error("kakao_not_unlinked", error=type(error).__name__)
             return
         self._counts["kakao"] = 1
+        self._kakao_id = ""
+        async with self._parts.database.transaction() as connection:
+            await connection.execute(update(_jobs).where(_jobs.c.id == self._job.id).values(result=self._kept()))
+
+    async def _is_back(self) -> bool:
+        """Whether there is an account of the same Kakao id."""
+        again = select(_users.c.id).where(_users.c.kakao_id == self._kakao_id)
+        async with self._parts.database.transaction() as connection:
+            return (await connection.execute(again)).first() is not None
 
     async def _late(self) -> None:
         """What was on its way into the store as the rows went, and what a form brings that is good for a while."""
         wait = self._uploads_until - datetime.now(UTC).timestamp()
         if wait > 0:
             raise JobPostponed(min(wait, LATE_UPLOAD.total_seconds()))
-        for prefix in (user_prefix(self._user), *self._brought):
+        self._count("objects", await self._parts.media.delete_below(user_prefix(self._user)))
+        await self._delete_brought()
+        await self._forget_answers()  # of a request that had shown its token just before that was worth nothing
+
+    async def _delete_brought(self) -> None:
+        for prefix in self._brought:
             self._count("objects", await self._parts.media.delete_below(prefix))
 
     async def _complete(self) -> None:
-        async with self._parts.database.transaction() as connection:
+        """Their receipt says so once nothing of theirs is in the database's file either; the job's row, with which it
+        begins again till then, keeps nothing but numbers meanwhile."""
+        database = self._parts.database
+        async with database.transaction() as connection:
+            for name, count in (await self._delete(connection)).items():
+                self._count(name, count)
+            bare = update(_jobs).where(_jobs.c.id == self._job.id).values(result={"counts": self._counts})
+            await connection.execute(bare)
+        if not await database.wipe():
+            log.warning("not_wiped")
+            raise JobPostponed(WIPE_AGAIN_SECONDS)
+        async with database.transaction() as connection:
             for name, count in (await self._delete(connection, own_job=True)).items():
                 self._count(name, count if name != "jobs" else max(0, count - 1))
             await connection.execute(
@@ -203,7 +239,8 @@ class _Erasing:
                 .where(_erasures.c.receipt == self._job.subject_id, _erasures.c.completed_at.is_(None))
                 .values(completed_at=datetime.now(UTC), counts=self._counts)
             )
-        await self._parts.database.wipe()
+        with suppress(DatabaseAway):  # the job's own row, which names an id alone: the next one to wipe does it as well
+            await database.wipe()
         log.info("erased", count=sum(self._counts.values()))
 
     def _count(self, name: str, count: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
-import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +26,7 @@ from silvertalk.job_kinds import Report, WorkParts
 from silvertalk.jobs import JobRow, Jobs
 from silvertalk.media.store import MediaStore, user_prefix
 from silvertalk.models import Job
+from silvertalk.scratch import scratch_folder, scratch_of
 from streaming.logs import logger
 
 log = logger("exporting")
@@ -144,8 +144,8 @@ async def make_export(parts: WorkParts, job: JobRow, report: Report) -> dict[str
     """The job "export"."""
     folder = f"{user_prefix(job.user_id)}exports/"
     await parts.media.delete_below(folder)  # an older one, and what an earlier try has left
-    with tempfile.TemporaryDirectory(prefix="silvertalk-export-") as scratch:
-        path = Path(scratch) / "export.zip"
+    async with scratch_folder(scratch_of(parts.settings), "export") as scratch:
+        path = scratch / "export.zip"
         await _Export(parts, job.user_id, path, report).write()
         await report("storing", 0.95)
         stored = await parts.media.put(f"{folder}{job.id}.zip", path, "application/zip")

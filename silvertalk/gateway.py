@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from weakref import WeakValueDictionary
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -20,10 +20,14 @@ from silvertalk.about_person import Acquaintances
 from silvertalk.auth import check_origin
 from silvertalk.committer import Committer
 from silvertalk.connection import Connection, problem_of, problem_told
+from silvertalk.conversations import taken_up
+from silvertalk.database import Database
 from silvertalk.errors import (
     AddressFull,
     AuthError,
+    ConversationTaken,
     Draining,
+    NotFound,
     OriginRefused,
     ServerFull,
     SessionReplaced,
@@ -70,6 +74,7 @@ class Gateway:
         self,
         settings: Settings,
         bus: Bus,
+        database: Database,
         vad: VadService,
         committer: Committer,
         habits: HabitKeeper,
@@ -82,6 +87,7 @@ class Gateway:
         the recordings of those who agreed."""
         self._settings = settings
         self._bus = bus
+        self._database = database
         self._committer = committer
         self._revocations = revocations
         self._origins = settings.origins()
@@ -208,8 +214,22 @@ class Gateway:
                 except Unknown as unknown:
                     resync = unknown.reason
         metrics.OPENED.labels(resync or "new").inc()
-        owned = await self.open(user, ticket.session, language=hello.language, push_to_talk=hello.push_to_talk)
+        async with self._reserved(ticket):
+            owned = await self.open(user, ticket.session, language=hello.language, push_to_talk=hello.push_to_talk)
         return owned, None, resync
+
+    @asynccontextmanager
+    async def _reserved(self, ticket: Ticket) -> AsyncIterator[None]:
+        """Take up the conversation that the ticket opens, if it names one. Raises ConversationTaken, DatabaseAway."""
+        if not ticket.session:
+            yield
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(taken_up(self._database, ticket.identity.user, ticket.session))
+            except NotFound:  # deleted since the ticket was given
+                raise ConversationTaken from None
+            yield
 
     async def _resumed(self, user: str, hello: Hello, resume: Resume) -> OwnedSession:
         """A session of this gateway's, or another's taken over. Raises Unknown, BusError."""
@@ -241,6 +261,8 @@ class Gateway:
     async def open(self, user: str, reserved: str, *, language: Language, push_to_talk: bool) -> OwnedSession:
         """A new session: the one that was `reserved`, if one was. Raises BusError."""
         session = reserved or secrets.token_hex(16)
+        if (failed := self._sessions.get(session)) is not None:
+            await failed.over.wait()  # an opening of it that nobody was told of
         habits, acquaintance = await known_of(self._parts, user, session)
         journal = await Journal.own(self._bus, session, gateway=self._parts.name)
         try:
@@ -262,7 +284,11 @@ class Gateway:
             journal.let_go()
             raise
         owned.start()
-        await self._welcome_session(owned)
+        try:
+            await self._welcome_session(owned)
+        except BaseException:
+            owned.end(None)  # nobody will hear of it, so nobody comes back to it
+            raise
         log.info("session_opened", session=session, language=language)
         return owned
 

@@ -71,5 +71,7 @@ class History:
                 said.append(Utterance(role="user", text=turn.transcript))
             if turn.heard:
                 said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
-        context = ReplyContext(language=self._language, history=tuple(said), local_time=self._local_time())
+        context = ReplyContext(
+            language=self._language, history=tuple(said), local_time=self._local_time(), outside_services=False
+        )
         return self._inform(context, max(0, room))

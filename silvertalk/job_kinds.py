@@ -1,8 +1,9 @@
 """What kinds of job there are, and what does each of them.
 
 A job's work is `async def work(parts, job, report) -> dict | None`: what it returns is kept as the job's `result`, what
-it raises decides whether it is tried again (`JobFailed`: never; `JobPostponed`: when it says). It may be run again after it was done in part or in
-full, since a worker can be killed at any point, so whatever it does must come to the same when done twice.
+it raises decides whether it is tried again (`JobFailed`: never; `JobPostponed`: when it says; a part that is `AWAY`,
+of a PERSISTENT kind: until its deadline). It may be run again after it was done in part or in full, since a worker can
+be killed at any point, so whatever it does must come to the same when done twice.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from silvertalk.database import Database
-from silvertalk.errors import JobFailed
+from silvertalk.errors import BusAway, DatabaseAway, JobFailed, KakaoAway, MediaAway
 from silvertalk.jobs import JobKind, JobRow, Jobs
 from silvertalk.media.store import MediaStore
 from silvertalk.notices import Notices
 from silvertalk.revocations import Revocations
 from silvertalk.settings import Settings
 from streaming.bus import Bus
+from streaming.errors import BusFull, BusUnavailable
 
 KINDS: dict[JobKind, str] = {
     "thumbnails": "silvertalk.photo_work:make_thumbnails",
@@ -31,6 +35,15 @@ KINDS: dict[JobKind, str] = {
 
 SILENT: frozenset[str] = frozenset({"erase"})
 """Kinds of which nobody is told: there is nobody left, and a notice would be one more thing to erase."""
+
+
+PERSISTENT: frozenset[str] = frozenset({"adopt", "erase", "thumbnails"})
+"""Kinds that are not given up for a part that is away: they are postponed, which is no try, until their deadline."""
+
+AWAY: tuple[type[Exception], ...] = (MediaAway, DatabaseAway, KakaoAway, BusAway, BusUnavailable, BusFull)
+"""What a work raises where a part of the service is away; nothing is wrong with the job."""
+
+_GIVING_UP: dict[str, str] = {"thumbnails": "silvertalk.photo_work:give_up_photo"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,16 @@ def work_of(kind: str) -> Work:
     place: str | None = {str(known): place for known, place in KINDS.items()}.get(kind)
     if place is None:
         raise JobFailed("unknown_kind")
-    module, _, name = place.partition(":")
-    work: Work = getattr(importlib.import_module(module), name)
+    work: Work = _loaded(place)
     return work
+
+
+async def give_up(parts: WorkParts, connection: AsyncConnection, job: JobRow) -> None:
+    """The job becomes a dead letter in this transaction: so does whatever waits for it learn."""
+    if (place := _GIVING_UP.get(job.kind)) is not None:
+        await _loaded(place)(parts, connection, job)
+
+
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -15,8 +15,10 @@ from datetime import timedelta
 from typing import Any
 
 from silvertalk import metrics
+from silvertalk.backoff import Backoff
+from silvertalk.database import refuse_erased
 from silvertalk.errors import AccountErased, DatabaseAway, JobFailed, SilverTalkError
-from silvertalk.job_kinds import SILENT, JobPostponed, Work, WorkParts, work_of
+from silvertalk.job_kinds import AWAY, PERSISTENT, SILENT, JobPostponed, Work, WorkParts, give_up, work_of
 from silvertalk.jobs import TRIES, JobRow
 from streaming.errors import StreamingError
 from streaming.logs import logger
@@ -25,6 +27,8 @@ log = logger("jobs")
 
 WAITS_SECONDS = (10.0, 60.0)
 """Between two tries."""
+AWAY_SECONDS = (10.0, 3600.0)
+"""The first and the longest wait for a part that is away, each wait up to twice the one before."""
 RENEWALS = 3
 """In the time of a lease: two may be lost."""
 TELL_SECONDS = 1.0
@@ -53,6 +57,7 @@ class JobRunner:
         slots: int,
         lease_seconds: float,
         waits_seconds: Sequence[float] = WAITS_SECONDS,
+        away_seconds: tuple[float, float] = AWAY_SECONDS,
         works: Callable[[str], Work] = work_of,
     ) -> None:
         self._parts = parts
@@ -60,6 +65,7 @@ class JobRunner:
         self._database = parts.database
         self._lease = timedelta(seconds=lease_seconds)
         self._waits = waits_seconds
+        self._away_seconds = away_seconds
         self._works = works
         self._slots = slots
         self._places = asyncio.Semaphore(slots)
@@ -68,6 +74,8 @@ class JobRunner:
         # Bounded by the ids that docket delivers and those of a look: whoever has no place waits, and claims nothing.
         self._running: dict[str, asyncio.Task[None]] = {}
         self._retries: set[asyncio.TimerHandle] = set()
+        # Each has a timer, which has it run again here, or finds that it is no more ours to wait for.
+        self._away: dict[str, Backoff] = {}
 
     # --- coming and going --------------------------------------------------------------------------------------------
 
@@ -112,7 +120,9 @@ class JobRunner:
                 self._busy += 1
                 try:
                     held = await self._jobs.claim(job, self._lease)
-                    if held is not None:
+                    if held is None:
+                        self._away.pop(job, None)
+                    else:
                         await self._do(held)
                 finally:
                     self._busy -= 1
@@ -147,6 +157,8 @@ class JobRunner:
                 await asyncio.shield(self._hand_back(held))
         if not doing.cancelled():
             await self._conclude(held, doing)
+        elif held.kind in PERSISTENT:  # the lease could not be renewed: lost, or for the database, which is no try
+            await self._postpone(held, DatabaseAway.code)
 
     async def _work(self, held: JobRow, seconds: float) -> dict[str, Any]:
         told = _Told()
@@ -170,7 +182,10 @@ class JobRunner:
         elif isinstance(error, _Lost):
             log.warning("job_lost", job=held.id, kind=held.kind)
         elif isinstance(error, JobPostponed):
+            self._away.pop(held.id, None)
             await self._put_back(held, error.seconds)
+        elif isinstance(error, AWAY) and held.kind in PERSISTENT:
+            await self._postpone(held, _code(error))
         else:
             log.warning("job_failed", job=held.id, kind=held.kind, code=_code(error), exc_info=error)
             await self._settle(held, failure=_code(error), final=isinstance(error, JobFailed))
@@ -216,6 +231,7 @@ class JobRunner:
     ) -> None:
         """The end of a run, told as soon as the database takes it; where it does not within the lease, another run
         finds out what is left to do."""
+        self._away.pop(held.id, None)
         again = bool(failure) and not final and held.attempts < TRIES
         wait = timedelta(seconds=self._waits[min(held.attempts, len(self._waits)) - 1])
         if again:
@@ -225,25 +241,44 @@ class JobRunner:
             values, status = {"holder": "", "error_code": failure}, "failed"
         else:
             values, status = {"holder": "", "result": result or {}, "stage": "done", "progress": 1.0}, "done"
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._lease.total_seconds()
-        while True:
-            try:
-                known = await self._change(held, status, **values)
-                break
-            except DatabaseAway:
-                if loop.time() > until:
-                    raise
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(until):
-                        await self._database.wait_ready()
-        if not known:
+        if not await self._tell(held, status, values, within=self._lease.total_seconds()):
             log.info("job_gone", job=held.id, kind=held.kind)
             return
         metrics.JOBS.labels(held.kind, "retried" if again else status).inc()
         log.info("job_settled", job=held.id, kind=held.kind, state=status, code=failure)
         if again:
             self._retry_in(wait.total_seconds(), held.id)
+
+    async def _tell(self, held: JobRow, status: str, values: dict[str, Any], *, within: float | None) -> bool:
+        """`_change`, as soon as there is a database, `within` so many seconds. Raises DatabaseAway after that."""
+        loop = asyncio.get_running_loop()
+        until = None if within is None else loop.time() + within
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._change(held, status, **values)
+            except DatabaseAway:
+                if until is not None and loop.time() > until:
+                    raise
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await asyncio.sleep(backoff.next())  # it may be there and have no time for this one
+                        await self._database.wait_ready()
+
+    async def _postpone(self, held: JobRow, code: str) -> None:
+        """A part is away, and the job waits for it without using up its tries. Where that is the database, no other job
+        could be done in this one's place."""
+        waits = self._away.setdefault(held.id, Backoff(*self._away_seconds))
+        left = (held.deadline_at - held.updated_at).total_seconds()
+        wait = min(waits.next(), left)  # at its deadline it is looked at again, and given up
+        values = {"holder": "", "due_in": timedelta(seconds=wait), "attempts": held.attempts - 1, "error_code": code}
+        if not await self._tell(held, "pending", values, within=None):
+            self._away.pop(held.id, None)
+            log.info("job_gone", job=held.id, kind=held.kind)
+            return
+        metrics.JOBS.labels(held.kind, "postponed").inc()
+        log.warning("job_postponed", job=held.id, kind=held.kind, code=code, seconds=round(wait, 1))
+        self._retry_in(wait, held.id)
 
     def _retry_in(self, seconds: float, job: str) -> None:
         """A timer of this worker's own; should it not live, the row is found by the next look of any."""
@@ -279,8 +314,12 @@ class JobRunner:
 
     async def _write(self, held: JobRow, status: str, silent: bool, values: dict[str, Any]) -> bool:
         async with self._database.transaction() as connection:
+            if not silent:  # before the row is held: a guest who joins an account takes the two in this order
+                await refuse_erased(connection, held.user_id)
             if not await self._jobs.change(connection, held, status=status, **values):
                 return False
+            if status == "failed":
+                await give_up(self._parts, connection, held)
             if not silent:
                 told = {"id": held.id, "kind": held.kind, "subject_id": held.subject_id, "status": status}
                 told |= {"stage": values.get("stage", held.stage), "progress": values.get("progress", held.progress)}

@@ -36,6 +36,13 @@ WORK_GROUP = "docket-workers"
 """Where docket's workers read ids, so that they can be counted without loading docket."""
 TRIES = 3
 """So often a job is begun; then it is a dead letter, whether it failed or its workers died with it."""
+WITHIN = timedelta(hours=1)
+"""What is not done so long after it was asked for is given up; some kinds wait longer for a part that is away."""
+WITHIN_OF: dict[str, timedelta] = {
+    "adopt": timedelta(days=7),
+    "erase": timedelta(days=7),
+    "thumbnails": timedelta(days=1),
+}
 SEND_SECONDS = 2.0
 """What a request waits for docket to take an id; a worker finds the row without."""
 
@@ -108,10 +115,10 @@ class Jobs:
         user: str,
         subject_id: str,
         *,
-        within: timedelta = timedelta(hours=1),
+        within: timedelta | None = None,
     ) -> str:
         """Write the job into the caller's transaction; returns its id. One that is still to do for the same subject is
-        that job. What is not done `within` so long is given up."""
+        that job. What is not done `within` so long, or the kind's time, is given up."""
         now = await moment_of(connection)
         row = {
             "id": new_id(),
@@ -128,7 +135,7 @@ class Jobs:
             "result": {},
             "created_at": now,
             "updated_at": now,
-            "deadline_at": now + within,
+            "deadline_at": now + (within or WITHIN_OF.get(kind, WITHIN)),
         }
         same = ["user_id", "kind", "subject_id"]
         new = self._database.insert(jobs).values(row)
@@ -172,11 +179,13 @@ class Jobs:
             asked = select(jobs).where(text(UNFINISHED)).order_by(jobs.c.created_at).limit(limit)
             return [row for found in await connection.execute(asked) if (row := _row(found)) is not None]
 
-    async def retry(self, job: str, *, within: timedelta = timedelta(hours=1)) -> bool:
+    async def retry(self, job: str) -> bool:
         """Have a dead letter done after all, with all its tries and a new deadline. False where there is none such, or
         where the same is being done anew already."""
         async with self._database.transaction() as connection:
             now = await moment_of(connection)
+            kind = (await connection.execute(select(jobs.c.kind).where(jobs.c.id == job))).scalar_one_or_none()
+            within = WITHIN_OF.get(kind or "", WITHIN)
             again = jobs.alias()
             newer = select(again.c.id).where(
                 again.c.user_id == jobs.c.user_id,

@@ -19,6 +19,7 @@ from silvertalk.audit import note
 from silvertalk.columns import new_id
 from silvertalk.database import Database, no_writer_of, refuse_erased, user_hash
 from silvertalk.errors import AccountErased
+from silvertalk.jobs import moment_of
 from silvertalk.models import (
     Audit,
     CalendarEvent,
@@ -43,7 +44,7 @@ def _table(model: type) -> Table:
     return table
 
 
-_users, _photos, _session_photos, _sessions = map(_table, (User, Photo, SessionPhoto, Session))
+_users, _photos, _session_photos, _sessions, _jobs = map(_table, (User, Photo, SessionPhoto, Session, Job))
 MOVED = tuple(map(_table, (Photo, CalendarEvent, Session, Turn, Memory, Video, Device, Job, Outgoing, Audit)))
 """Tables whose rows go over as they are, once nothing is in the way."""
 UNIQUE = ((_table(CalendarEvent), "external_id"), (_table(Consent), "name"), (_table(Habit), "user_id"))
@@ -67,14 +68,25 @@ async def join_guest(database: Database, connection: AsyncConnection, guest: str
     await _make_way_for_photos(connection, guest, account)
     for table, kind in UNIQUE:
         await _drop_what_both_have(connection, table, kind, guest, account)
+    await _hand_back_jobs(connection, guest)
     for table in (*MOVED, _table(Consent), _table(Habit)):
         await connection.execute(update(table).where(table.c.user_id == guest).values(user_id=account))
     await connection.execute(delete(_users).where(_users.c.id == guest))
     now = datetime.now(UTC)
     gone = {"receipt": new_id(), "user_hash": user_hash(guest), "asked_at": now, "completed_at": now, "counts": {}}
     await connection.execute(insert(_table(Erasure)).values(gone))
-    await note(connection, account, "guest_joined", account)
+    await note(connection, account, "guest_joined", guest)
     return True
+
+
+async def _hand_back_jobs(connection: AsyncConnection, guest: str) -> None:
+    """What is being done for the guest finds nothing of theirs any more, and its end is refused: it is begun anew, for
+    the account, at no try's cost."""
+    now = await moment_of(connection)
+    running = update(_jobs).where(_jobs.c.user_id == guest, _jobs.c.status == "running")
+    await connection.execute(
+        running.values(status="pending", holder="", due_at=now, updated_at=now, attempts=_jobs.c.attempts - 1)
+    )
 
 
 async def _drop_what_both_have(connection: AsyncConnection, table: Table, kind: str, guest: str, account: str) -> None:

@@ -83,9 +83,10 @@ class Answers:
         return kept
 
     async def keep(self, known: Known, kept: Kept) -> None:
-        """Never fails: an answer that cannot be kept is given all the same."""
+        """In place of the mark: where that is gone, since everything of the person's was deleted meanwhile, nothing is
+        kept. Never fails: an answer that cannot be kept is given all the same."""
         try:
-            await self._values.put(known.name, msgspec.msgpack.encode(kept), KEPT_SECONDS)
+            await self._values.put_known(known.name, msgspec.msgpack.encode(kept), KEPT_SECONDS)
         except BusError:
             log.warning("answer_not_kept")
 

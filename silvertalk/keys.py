@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from silvertalk.errors import ConfigurationError
-from silvertalk.settings import MIN_SECRET_BYTES, Settings
+from silvertalk.setting_values import MIN_SECRET_BYTES
+from silvertalk.settings import Settings
 
 SECRET_FILE = "jwt-secret"
 

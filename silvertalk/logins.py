@@ -91,7 +91,13 @@ class Logins:
             raise RefreshRefused("not a token's shape")
         now = datetime.now(UTC)
         async with self._database.transaction() as connection:
-            # It writes first: whoever shows a token of the same login waits here until this transaction is over.
+            owner = select(_logins.c.user_id).join(_tokens, _tokens.c.login_id == _logins.c.id)
+            owner = owner.where(_tokens.c.hash == _hash(token), _logins.c.revoked_at.is_(None))
+            user = (await connection.execute(owner)).scalar_one_or_none()
+            if user is None:
+                raise RefreshRefused("unknown or revoked")
+            await refuse_erased(connection, user)  # before the row is held: a deletion takes the two in this order
+            # It writes before it reads: whoever shows a token of the same login waits here until this one is through.
             family = await connection.execute(
                 update(_logins)
                 .where(_logins.c.id.in_(select(_tokens.c.login_id).where(_tokens.c.hash == _hash(token))))
@@ -101,7 +107,6 @@ class Logins:
             login = family.one_or_none()
             if login is None or login.revoked_at is not None:
                 raise RefreshRefused("unknown or revoked")
-            await refuse_erased(connection, login.user_id)
             rotated = await self._next(connection, login, token, now)
             if rotated is None:
                 await mark_revoked(connection, login.user_id, login.id, "reuse")

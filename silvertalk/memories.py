@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk import audit
 from silvertalk.columns import new_id
-from silvertalk.database import Database
+from silvertalk.database import Database, refuse_erased
 from silvertalk.errors import NotFound, RequestInvalid
 from silvertalk.models import Memory
 from silvertalk.paging import Cursor, Page, page_of
@@ -100,6 +100,7 @@ async def add(
 
 async def correct(connection: AsyncConnection, user: str, memory: str, changes: dict[str, Any]) -> Memory:
     """Change one. From then on it is what the person says. Raises NotFound."""
+    await refuse_erased(connection, user)
     values = changes | {"source": "person", "confidence": 1.0, "updated_at": datetime.now(UTC)}
     changed = await connection.execute(
         update(memories).where(memories.c.id == memory, memories.c.user_id == user).values(values).returning(memories)
@@ -111,6 +112,7 @@ async def correct(connection: AsyncConnection, user: str, memory: str, changes: 
 
 async def forget(connection: AsyncConnection, user: str, memory: str) -> None:
     """Raises NotFound."""
+    await refuse_erased(connection, user)
     gone = await connection.execute(delete(memories).where(memories.c.id == memory, memories.c.user_id == user))
     if gone.rowcount != 1:
         raise NotFound

@@ -52,7 +52,11 @@ STALE_OUTPUTS = Counter("silvertalk_stale_outputs_total", "What nodes made for a
 REDELIVERED = Counter("silvertalk_redelivered_total", "Turns that went to another node")
 
 # background work
-JOBS = Counter("silvertalk_jobs_total", "Runs of jobs that ended: done, retried or failed for good", ["kind", "state"])
+JOBS = Counter(
+    "silvertalk_jobs_total",
+    "Runs of jobs that ended: done, retried, postponed since a part is away, or failed for good",
+    ["kind", "state"],
+)
 
 # the bus
 BUS_UP = Gauge("silvertalk_bus_up", "1 while Redis answers")

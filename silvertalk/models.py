@@ -116,7 +116,8 @@ class Device(Model):
 class Photo(Model):
     """A photo on the person's phone (`local_uri`), uploaded or only known of.
 
-    `status`: "known" (its metadata alone), "awaited" (an upload was allowed), "processing", "ready", "refused".
+    `status`: "known" (its metadata alone), "awaited" (an upload was allowed), "processing", "ready", "refused";
+    "deleting", "deleted": nothing shows it, and the row only finds what is, or may yet come, below its prefix.
     """
 
     __tablename__ = "photos"
@@ -130,6 +131,8 @@ class Photo(Model):
     """The code of what is wrong with a refused one."""
     object_key: Mapped[str] = mapped_column(String(KEY_CHARACTERS))
     """The picture as it came, its place and time within; never shared."""
+    upload_name: Mapped[str] = mapped_column(String(32), default="")
+    """Where an upload that was allowed lies below the photo's prefix, beside the one that is kept until it has come."""
     shared_key: Mapped[str] = mapped_column(String(KEY_CHARACTERS))
     """Upright, of a bounded size, nothing but the picture."""
     thumbnail_key: Mapped[str] = mapped_column(String(KEY_CHARACTERS))

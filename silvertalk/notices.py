@@ -1,10 +1,11 @@
 """Notices: what happens to a person's things is told to all their devices, at once and without polling.
 
 A notice is written to the outbox in the transaction of what it tells of, then published into the person's own stream on
-Redis, from which every connected client is served (`silvertalk.notice_feeds`). A publisher deletes the rows of the
-outbox in a transaction that ends after Redis has taken them: two publishers never send the same rows, nobody sends a
-later one first, and one that dies in between has sent them twice at worst. A client knows a duplicate by its `kind` and
-`data`, which name things by their ids and states.
+Redis, from which every connected client is served (`silvertalk.notice_feeds`). A publisher reads the oldest rows,
+sends them with no transaction open (Redis may be slow, and nobody who writes shall wait for it), then deletes them:
+nobody sends a later one before an earlier one was sent. Within a process one at a time publishes for a person; two
+processes at once, or one that dies in between, send some twice. A client knows a duplicate by its `kind` and `data`,
+which name things by their ids and states.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import msgspec
 from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from silvertalk.database import Database, refuse_erased
+from silvertalk.database import Database, is_erased, refuse_erased
 from silvertalk.errors import SilverTalkError
 from silvertalk.models import Outgoing
 from silvertalk.notice_feeds import Feeds
@@ -32,7 +34,7 @@ NoticeKind = Literal["job", "photo", "memory", "reminder", "safety", "video"]
 MAX_DATA_BYTES = 4096
 PUBLISHED_AT_ONCE = 100
 SEND_SECONDS = 1.0
-"""Redis has so long to take notices: SQLite's one lock for writing is held meanwhile."""
+"""Redis has so long to take a lot of notices."""
 LEFT_BEHIND = timedelta(seconds=10)
 """A notice that lies in the outbox for longer has nobody any more who is about to publish it."""
 
@@ -45,6 +47,8 @@ class Notices:
     def __init__(self, bus: Bus, database: Database) -> None:
         self._bus = bus
         self._database = database
+        self._publishing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By person; one that nobody holds or waits for is gone."""
         self.feeds = Feeds(bus)
 
     async def record(self, connection: AsyncConnection, user: str, kind: NoticeKind, data: dict[str, Any]) -> None:
@@ -61,8 +65,9 @@ class Notices:
         """The transaction is committed: send out what the outbox has for this person. Never fails: what cannot go now
         goes with the next, or with a worker's round."""
         try:
-            while await self._publish(user) == PUBLISHED_AT_ONCE:
-                pass
+            async with self._publishing.setdefault(user, asyncio.Lock()):
+                while await self._publish(user) == PUBLISHED_AT_ONCE:
+                    pass
         except (SilverTalkError, BusError, TimeoutError) as error:
             log.info("notices_wait", error=type(error).__name__)
 
@@ -76,18 +81,21 @@ class Notices:
         return len(users)
 
     async def _publish(self, user: str) -> int:
-        first = (
-            select(_outbox.c.id)
-            .where(_outbox.c.user_id == user)
-            .order_by(_outbox.c.id)
-            .limit(PUBLISHED_AT_ONCE)
-            .with_for_update()
-        )
-        taking = delete(_outbox).where(_outbox.c.id.in_(first)).returning(_outbox.c.id, _outbox.c.kind, _outbox.c.data)
+        oldest = select(_outbox.c.id, _outbox.c.kind, _outbox.c.data).where(_outbox.c.user_id == user)
+        oldest = oldest.order_by(_outbox.c.id).limit(PUBLISHED_AT_ONCE)
         async with self._database.transaction() as connection:
-            rows = sorted((row.id, row.kind, row.data) for row in await connection.execute(taking))
-            if rows:
-                encoded = [msgspec.json.encode({"kind": kind, "data": data}) for _, kind, data in rows]
-                async with asyncio.timeout(SEND_SECONDS):
-                    await self._bus.notices.publish(user, encoded)
+            rows = (await connection.execute(oldest)).all()
+        if not rows:
+            return 0
+        encoded = [msgspec.json.encode({"kind": row.kind, "data": row.data}) for row in rows]
+        async with asyncio.timeout(SEND_SECONDS):
+            await self._bus.notices.publish(user, encoded)
+        # Those of a guest who joined an account meanwhile are the account's, which was not sent them.
+        sent = delete(_outbox).where(_outbox.c.id.in_([row.id for row in rows]), _outbox.c.user_id == user)
+        async with self._database.transaction() as connection:
+            await connection.execute(sent)
+            erased = await is_erased(connection, user)
+        if erased:  # since the rows were read: the deletion may have emptied the stream before they were sent
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._bus.notices.forget(user)
         return len(rows)

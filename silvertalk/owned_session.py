@@ -136,6 +136,7 @@ class OwnedSession:
         self._ending: End = ""
         self._socket: Socket | None = None
         self._lost: SocketLost = _nobody
+        self._on_left: Callable[[], None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.outbox = Outbox(
@@ -407,6 +408,10 @@ class OwnedSession:
 
         self.outbox.attach(Arrival(socket, lambda: self._first(resume, resync), welcomed))
 
+    def when_left(self, tell: Callable[[], None] | None) -> None:
+        """Have `tell` called whenever a client has gone; it must not attach another at once, for one may be coming."""
+        self._on_left = tell
+
     def detach(self, socket: Socket) -> None:
         """This client is gone; nothing happens where another has taken its place."""
         if self._socket is socket:
@@ -417,6 +422,8 @@ class OwnedSession:
         self.outbox.detach(socket)
         self.session.left()
         self._park()
+        if self._on_left is not None:
+            self._on_left()
 
     def _on_socket_lost(self, socket: Socket, error: Exception) -> None:
         lost = self._lost

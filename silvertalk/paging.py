@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_
@@ -47,6 +47,7 @@ class Cursor(NamedTuple):
                 raise ValueError
             moment, _, row = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(" ")
             at = datetime.fromisoformat(moment)
+            at.astimezone(UTC)  # OverflowError at the ends of time, here rather than on its way to the database
             if at.tzinfo is None or not row or "\x00" in row:
                 raise ValueError
         except (ValueError, binascii.Error, OverflowError):

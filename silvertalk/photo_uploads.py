@@ -7,6 +7,7 @@ An original goes up under a key that the server chose, is never shared, and is m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,14 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk.conversations import photos, session_photos, sessions
 from silvertalk.database import Database, refuse_erased
-from silvertalk.errors import MediaTooLarge, NotFound, PictureTypeRefused, UploadMissing
+from silvertalk.errors import MediaAway, MediaTooLarge, NotFound, PictureTypeRefused, UploadMissing
 from silvertalk.jobs import Jobs
 from silvertalk.media.images import CONTENT_TYPES
 from silvertalk.media.store import MediaStore, Upload
 from silvertalk.models import Photo
 from silvertalk.people import ensure_person
-from silvertalk.photos import DELETING, SHOWN_AT_ALL, Told, mine, new_photo, photo_of, photo_prefix, room_for
+from silvertalk.photos import SHOWN_AT_ALL, Told, mine, new_photo, photo_of, photo_prefix, room_for
 from silvertalk.treatment import treatment_of
+
+_TYPES = {ending: content_type for content_type, ending in CONTENT_TYPES.items()}
 
 
 def original_key(user: str, photo: str, content_type: str) -> str:
@@ -30,6 +33,19 @@ def original_key(user: str, photo: str, content_type: str) -> str:
     if content_type not in CONTENT_TYPES:
         raise PictureTypeRefused
     return f"{photo_prefix(user, photo)}original.{CONTENT_TYPES[content_type]}"
+
+
+def keeps_original(photo: Photo) -> bool:
+    """Whether there is something that an upload must not take away before it has come itself."""
+    return bool(photo.object_key) and photo.status in ("ready", "processing", "refused")
+
+
+def _beside(user: str, photo: Photo, content_type: str) -> str:
+    """Where another original goes, while the one that the row names is kept. Raises PictureTypeRefused."""
+    key = original_key(user, photo.id, content_type)
+    folder, _, name = key.rpartition("/")
+    taken = photo.object_key.rpartition("/")[2].partition(".")[0]
+    return f"{folder}/{name.replace('original', 'another', 1)}" if taken == "original" else key
 
 
 class PhotoUploads:
@@ -53,8 +69,14 @@ class PhotoUploads:
             zone = (await treatment_of(connection, user, self._default_zone)).zone
             photo = await self._awaited(connection, user, told.values(zone))
             key = original_key(user, photo.id, content_type)
-            changed = {"object_key": key, "content_type": content_type, "updated_at": datetime.now(UTC)}
-            await connection.execute(update(photos).where(*mine(user, photo.id)).values(**changed))
+            changed = {"object_key": key, "content_type": content_type, "upload_name": ""}
+            if keeps_original(photo):
+                key = _beside(user, photo, content_type)
+                changed = {"upload_name": key.rpartition("/")[2]}
+            changed_at = datetime.now(UTC)
+            await connection.execute(
+                update(photos).where(*mine(user, photo.id)).values(**changed, updated_at=changed_at)
+            )
         upload = await self._media.upload_form(key, content_type=content_type, max_bytes=size_bytes)
         return photo, upload
 
@@ -68,7 +90,7 @@ class PhotoUploads:
             await connection.execute(self._database.insert(photos).values(fresh))
             return Photo(**fresh)
         photo = Photo(**row._mapping)
-        if photo.status in ("known", "refused", DELETING):
+        if photo.status == "known" or photo.status == "refused" and not keeps_original(photo):
             photo.status = "awaited"
             changed = {"status": "awaited", "refusal": "", "updated_at": datetime.now(UTC)}
             await connection.execute(update(photos).where(*mine(user, photo.id)).values(**changed))
@@ -78,23 +100,31 @@ class PhotoUploads:
         """The client says that it has uploaded the photo: what came is looked at, and a job makes of it what is shown.
         Said again, it is so. Raises NotFound, UploadMissing, MediaAway."""
         found = await photo_of(self._database, user, photo)
-        stored = await self._media.head(found.object_key) if found.object_key else None
-        if stored is None or stored.content_type != found.content_type or stored.size_bytes > self._max_bytes:
+        key, content_type = found.object_key, found.content_type
+        if found.upload_name:
+            key = photo_prefix(user, photo) + found.upload_name
+            content_type = _TYPES[found.upload_name.rpartition(".")[2]]
+        stored = await self._media.head(key) if key else None
+        if stored is None or stored.content_type != content_type or stored.size_bytes > self._max_bytes:
             raise UploadMissing
-        if found.status == "ready" and stored.size_bytes == found.size_bytes:
+        if found.status == "ready" and not found.upload_name and stored.size_bytes == found.size_bytes:
             return found
+        begins = {"object_key": key, "content_type": content_type, "size_bytes": stored.size_bytes, "upload_name": ""}
         async with self._database.transaction() as connection:
             await refuse_erased(connection, user)
             begun = (
                 update(photos)
-                .where(*mine(user, photo), SHOWN_AT_ALL)
-                .values(status="processing", refusal="", size_bytes=stored.size_bytes, updated_at=datetime.now(UTC))
+                .where(*mine(user, photo), SHOWN_AT_ALL, photos.c.upload_name == found.upload_name)
+                .values(status="processing", refusal="", updated_at=datetime.now(UTC), **begins)
                 .returning(photos)
             )
             row = (await connection.execute(begun)).one_or_none()
             if row is None:
                 raise NotFound
             job = await self._jobs.record(connection, "thumbnails", user, photo)
+        if found.object_key not in ("", key):
+            with suppress(MediaAway):  # it lies below the photo's prefix, and goes with the photo at the latest
+                await self._media.delete(found.object_key)
         await self._jobs.start(job)
         return Photo(**row._mapping)
 

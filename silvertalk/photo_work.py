@@ -6,16 +6,11 @@ Done twice it comes to the same: the copies lie under keys that follow from the 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import tempfile
-import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import and_, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk import audit
@@ -29,11 +24,13 @@ from silvertalk.media.store import MediaStore
 from silvertalk.models import Photo
 from silvertalk.notices import Notices
 from silvertalk.photos import photo_of, photo_prefix, shared_key, thumbnail_key
+from silvertalk.scratch import scratch_folder, scratch_of
 from silvertalk.treatment import treatment_of
 
-FOLDERS = "silvertalk-photo-"
-"""How the folders of pictures in hand begin, among the temporary files."""
-LEFT_BEHIND_SECONDS = 3600.0
+NOT_MADE = "not_made"
+"""Why a photo is refused of which nothing could be made in time, through no fault of its own."""
+_UNFINISHED = or_(photos.c.status == "processing", and_(photos.c.status == "refused", photos.c.object_key != ""))
+"""What can be worked on: also what was given up, whose original is still there."""
 
 
 async def make_thumbnails(parts: WorkParts, job: JobRow, report: Report) -> dict[str, Any] | None:
@@ -43,6 +40,7 @@ async def make_thumbnails(parts: WorkParts, job: JobRow, report: Report) -> dict
         parts.database,
         parts.media,
         parts.notices,
+        scratch_of(settings),
         max_bytes=settings.max_photo_bytes,
         default_zone=settings.time_zone,
     )
@@ -50,15 +48,36 @@ async def make_thumbnails(parts: WorkParts, job: JobRow, report: Report) -> dict
     return {"status": status}
 
 
+async def give_up_photo(parts: WorkParts, connection: AsyncConnection, job: JobRow) -> None:
+    """The job is a dead letter: the photo is refused, so that nobody waits for it for ever. Its original stays, and the
+    job may be done after all, or asked for anew by `complete`."""
+    given_up = await connection.execute(
+        update(photos)
+        .where(photos.c.id == job.subject_id, photos.c.user_id == job.user_id, photos.c.status == "processing")
+        .values(status="refused", refusal=NOT_MADE, updated_at=datetime.now(UTC))
+    )
+    if given_up.rowcount == 1:
+        notice = {"photo_id": job.subject_id, "status": "refused", "refusal": NOT_MADE}
+        await parts.notices.record(connection, job.user_id, "photo", notice)
+
+
 class PhotoWork:
     """Makes what may be shown of a photo."""
 
     def __init__(
-        self, database: Database, media: MediaStore, notices: Notices, *, max_bytes: int, default_zone: str
+        self,
+        database: Database,
+        media: MediaStore,
+        notices: Notices,
+        scratch: Path,
+        *,
+        max_bytes: int,
+        default_zone: str,
     ) -> None:
         self._database = database
         self._media = media
         self._notices = notices
+        self._scratch = scratch
         self._max_bytes = max_bytes
         self._default_zone = default_zone
 
@@ -68,17 +87,22 @@ class PhotoWork:
             found = await photo_of(self._database, user, photo)
         except NotFound:
             return "gone"
-        if found.status != "processing":
+        if found.status != "processing" and not (found.status == "refused" and found.object_key):
             return found.status
+        return await self._make(found)
+
+    async def _make(self, found: Photo) -> str:
+        user, photo = found.user_id, found.id
         try:
             data = await self._media.read(found.object_key, self._max_bytes)
         except KeyError:
+            if (replaced := await self._replaced(found)) is not None:
+                return await self._make(replaced)
             return await self._refuse(found, "upload_missing")
         except MediaTooLarge as error:
             return await self._refuse(found, error.code)
-        await asyncio.to_thread(sweep)
-        with tempfile.TemporaryDirectory(prefix=FOLDERS) as folder:
-            source, shared, thumbnail = (Path(folder, name) for name in ("source", "shared", "thumbnail"))
+        async with scratch_folder(self._scratch, "photo") as folder:
+            source, shared, thumbnail = (folder / name for name in ("source", "shared", "thumbnail"))
             await asyncio.to_thread(source.write_bytes, data)
             try:
                 rendered = await render(source, shared, thumbnail)
@@ -101,13 +125,20 @@ class PhotoWork:
         return await self._settled_by_another(photo, keys)
 
     async def _settled_by_another(self, photo: Photo, keys: dict[str, str]) -> str:
-        """Another worker was quicker, and made the same; or the photo was deleted, and nobody else knows of the copies
-        that were put since."""
+        """Another worker was quicker, and made the same; or another original came, whose copies these have perhaps
+        written over; or the photo was deleted, and nobody else knows of the copies that were put since."""
         try:
+            if (replaced := await self._replaced(photo)) is not None:
+                return await self._make(replaced)
             return (await photo_of(self._database, photo.user_id, photo.id)).status
         except NotFound:
             await self._media.delete(*keys.values())
             return "gone"
+
+    async def _replaced(self, photo: Photo) -> Photo | None:
+        """The photo as it is now, if another original has taken the place of this one. Raises NotFound."""
+        now = await photo_of(self._database, photo.user_id, photo.id)
+        return now if now.object_key not in ("", photo.object_key) else None
 
     async def _fill(self, photo: Photo, rendered: Rendered, keys: dict[str, str], size_bytes: int) -> bool:
         async with self._database.transaction() as connection:
@@ -115,6 +146,7 @@ class PhotoWork:
             zone = (await treatment_of(connection, photo.user_id, self._default_zone)).zone
             values: dict[str, Any] = {
                 **keys,
+                "refusal": "",
                 "width": rendered.width,
                 "height": rendered.height,
                 "size_bytes": size_bytes,
@@ -141,7 +173,8 @@ class PhotoWork:
         """False where the photo is no longer there to be settled."""
         settled = await connection.execute(
             update(photos)
-            .where(photos.c.id == photo.id, photos.c.user_id == photo.user_id, photos.c.status == "processing")
+            .where(photos.c.id == photo.id, photos.c.user_id == photo.user_id, _UNFINISHED)
+            .where(photos.c.object_key == photo.object_key)
             .values(status=status, updated_at=datetime.now(UTC), **values)
         )
         if settled.rowcount != 1:
@@ -149,12 +182,3 @@ class PhotoWork:
         notice = {"photo_id": photo.id, "status": status, "refusal": values.get("refusal", "")}
         await self._notices.record(connection, photo.user_id, "photo", notice)
         return True
-
-
-def sweep() -> None:
-    """Delete what a worker that was killed has left of somebody's picture."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
-        with suppress(OSError):
-            seen = folder.stat(follow_symlinks=False)
-            if seen.st_uid == os.getuid() and time.time() - seen.st_mtime > LEFT_BEHIND_SECONDS:
-                shutil.rmtree(folder)

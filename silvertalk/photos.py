@@ -7,8 +7,9 @@ it. How it comes in is `silvertalk.photo_uploads`; what is made of it, `silverta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk import audit
 from silvertalk.columns import clean, new_id
-from silvertalk.conversations import SHOWN, near, photos, session_photos, sessions
+from silvertalk.conversations import GONE, SHOWN, near, photos, session_photos, sessions
 from silvertalk.database import Database, refuse_erased
-from silvertalk.errors import GalleryFull, NotFound, RequestInvalid
-from silvertalk.media.store import MediaStore, user_prefix
+from silvertalk.errors import AccountErased, GalleryFull, NotFound, RequestInvalid
+from silvertalk.media.store import UPLOAD_SECONDS, MediaStore, user_prefix
 from silvertalk.models import Photo
 from silvertalk.paging import Cursor, Page, page_of
 from silvertalk.people import ensure_person
@@ -35,12 +36,15 @@ FIRST_YEAR, LAST_YEAR = 1826, 2200
 """From the oldest photograph there is."""
 NEAR_DEGREES = 0.01
 """About a kilometre."""
-DELETING = "deleting"
-"""State of a photo of which the objects go: nothing shows it any more."""
+DELETING, DELETED = GONE
+"""States of a photo of which the objects go, and of one whose objects are gone, but for what a form that was given for
+it may yet bring."""
+FORMS_LIVE = timedelta(seconds=UPLOAD_SECONDS + 120)
+"""From when a form was given until nothing can come with it any more; what had begun then is through."""
 
 _newest = func.coalesce(photos.c.taken_at, photos.c.created_at)
-SHOWN_AT_ALL = photos.c.status != DELETING
-"""Whatever state it is in, but for one that is being deleted."""
+SHOWN_AT_ALL = photos.c.status.not_in(GONE)
+"""Whatever state it is in, but for one that was deleted."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def new_photo(user: str, status: str, **known: Any) -> dict[str, Any]:
         "status": status,
         "refusal": "",
         "object_key": "",
+        "upload_name": "",
         "shared_key": "",
         "thumbnail_key": "",
         "content_type": "",
@@ -175,7 +180,7 @@ async def _forget(connection: AsyncConnection, user: str, removed: Sequence[str]
 
 async def room_for(connection: AsyncConnection, user: str, more: int) -> None:
     """Raises GalleryFull where so many more are too many."""
-    count = select(func.count()).select_from(photos).where(photos.c.user_id == user)
+    count = select(func.count()).select_from(photos).where(photos.c.user_id == user, SHOWN_AT_ALL)
     if (await connection.execute(count)).scalar_one() + more > MAX_PHOTOS:
         raise GalleryFull
 
@@ -281,20 +286,61 @@ async def change(database: Database, user: str, photo: str, changes: dict[str, A
 
 async def remove(database: Database, media: MediaStore, user: str, photo: str) -> None:
     """The photo and all that was made of it go. It is out of sight first, so that a job which is just making something
-    of it finds it gone, and takes that away itself. Raises NotFound, MediaAway: asked again, it goes on."""
+    of it finds it gone, and takes that away itself. A bare row stays until no form can bring anything for it any more
+    (`finish_removals`). Raises NotFound, MediaAway: asked again, it goes on."""
     async with database.transaction() as connection:
         await refuse_erased(connection, user)
-        hidden = await connection.execute(update(photos).where(*mine(user, photo)).values(status=DELETING))
-        if hidden.rowcount != 1:
+        hidden = await connection.execute(
+            update(photos)
+            .where(*mine(user, photo), photos.c.status != DELETED)
+            .values(_nothing_known())
+            .returning(photos)
+        )
+        row = hidden.one_or_none()
+        if row is None:
             raise NotFound
         began = update(sessions).where(sessions.c.user_id == user, sessions.c.photo_id == photo)
         await connection.execute(began.values(photo_id=""))
-    await media.delete_below(photo_prefix(user, photo))
+        await connection.execute(delete(session_photos).where(session_photos.c.photo_id == photo))
+    prefix = photo_prefix(user, photo)
+    elsewhere = [
+        key for key in (row.object_key, row.shared_key, row.thumbnail_key) if key and not key.startswith(prefix)
+    ]
+    if elsewhere:  # what a guest brought along and was not moved yet
+        await media.delete(*elsewhere)
+    await media.delete_below(prefix)
     async with database.transaction() as connection:
         await refuse_erased(connection, user)
-        gone = await connection.execute(delete(photos).where(*mine(user, photo), photos.c.status == DELETING))
-        if gone.rowcount:
+        gone = update(photos).where(*mine(user, photo), photos.c.status == DELETING)
+        bare = gone.values(status=DELETED, object_key="", shared_key="", thumbnail_key="")
+        if (await connection.execute(bare)).rowcount:
             await audit.note(connection, user, "photo_deleted", photo)
+
+
+def _nothing_known() -> dict[str, Any]:
+    """A row of which nothing is left but whose it is and where its objects lie. The phone's name is free again."""
+    blank = new_photo("", DELETING)
+    kept = ("id", "user_id", "object_key", "shared_key", "thumbnail_key", "created_at")
+    return {name: value for name, value in blank.items() if name not in kept}
+
+
+async def finish_removals(database: Database, media: MediaStore, limit: int) -> int:
+    """Photos that were to be deleted while the media store was away, and those for which no form is good any more.
+    Raises MediaAway."""
+    half_gone = photos.c.status == DELETING
+    quiet = and_(photos.c.status == DELETED, photos.c.updated_at < datetime.now(UTC) - FORMS_LIVE)
+    asked = select(photos.c.user_id, photos.c.id, photos.c.status).where(or_(half_gone, quiet)).limit(limit)
+    async with database.transaction() as connection:
+        rows = (await connection.execute(asked)).all()
+    for row in rows:
+        if row.status == DELETING:
+            with suppress(NotFound, AccountErased):
+                await remove(database, media, row.user_id, row.id)
+            continue
+        await media.delete_below(photo_prefix(row.user_id, row.id))
+        async with database.transaction() as connection:
+            await connection.execute(delete(photos).where(*mine(row.user_id, row.id), quiet))
+    return len(rows)
 
 
 def mine(user: str, photo: str) -> tuple[Any, Any]:

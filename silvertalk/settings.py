@@ -6,30 +6,39 @@ changes is decided here and nowhere else: the rest of the package asks the setti
 
 from __future__ import annotations
 
-import base64
-import ipaddress
-import re
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit, urlunsplit
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal, Self
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from silvertalk.errors import ConfigurationError
+from silvertalk.setting_values import (
+    SettingLine,
+    app_link,
+    driver_named,
+    endpoint,
+    is_loopback,
+    kakao_server,
+    known_zone,
+    networks,
+    on_this_machine,
+    origins,
+    plain,
+    redirect_uris,
+    redis_urls,
+    sentence,
+    shown,
+    strong_secret,
+    whole_key,
+)
 
 Mode = Literal["embedded", "local", "cloud"]
 
-MIN_SECRET_BYTES = 32
-"""HS256's own size (RFC 7518, 3.2); python-jose would take a single byte."""
-MIN_SECRET_VARIETY = 10
-"""Different characters in a secret: refuses "changeme" repeated, not anything a generator makes."""
 MAX_SOCKET_PATH_BYTES = 104
 """Linux takes 107, macOS 103 and a NUL."""
 MAX_TOKEN_MINUTES = 60
-
-_APP_LINK = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/-]*")
 
 TextList = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""
@@ -194,6 +203,11 @@ class Settings(BaseSettings):
         default=2_000, ge=500, le=120_000, description="silence of a node after which its turn goes to another"
     )
     history_turns: int = Field(default=12, ge=0, le=100, description="earlier turns that travel with a reply's context")
+    outside_services: Literal["ask", "allowed"] | None = Field(
+        default=None,
+        description="who is answered by a service such as Gemini: `ask`, whoever consented; `allowed`, everybody; "
+        "unset: `allowed` in `embedded` only",
+    )
 
     # coming and going
     resume_seconds: int = Field(default=180, ge=120, le=3_600, description="how long a lost connection may be resumed")
@@ -218,10 +232,10 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise ConfigurationError(
-                " ".join(_sentence(problem["loc"], problem["msg"]) for problem in error.errors())
+                " ".join(sentence(problem["loc"], problem["msg"]) for problem in error.errors())
             ) from None
 
-    @field_validator("deployment_mode", "log_level", mode="before")
+    @field_validator("deployment_mode", "log_level", "outside_services", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -248,118 +262,28 @@ class Settings(BaseSettings):
     def _absolute_or_none(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
 
-    @field_validator("s3_endpoint", "s3_public_endpoint", "public_url")
-    @classmethod
-    def _plain_endpoint(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc}"):
-            raise ValueError("takes an address such as https://talk.example.org, without a path")
-        if "@" in parts.netloc:
-            raise ValueError("holds no password: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY do")
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, OSError, ValueError):
-            raise ValueError("is not a time zone of the IANA database, such as Asia/Seoul") from None
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in value:
-            try:
-                ipaddress.ip_network(proxy)
-            except ValueError:
-                raise ValueError("takes addresses or networks, such as 10.0.0.0/8") from None
-        return value
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "@" in origin:
-                raise ValueError("takes origins such as https://talk.example.org, without a path")
-            if origin != origin.lower() or "*" in origin:
-                raise ValueError("takes exact origins in lower case, without wildcards")
-        return value
-
-    @field_validator("kakao_redirect_uris")
-    @classmethod
-    def _exact_uris(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for uri in value:
-            parts = urlsplit(uri)
-            plain = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-            if not plain or not parts.hostname or "@" in parts.netloc or parts.fragment or "*" in uri:
-                raise ValueError("takes https addresses (http on this machine alone) without wildcard or fragment")
-        return value
-
-    @field_validator("kakao_app_link")
-    @classmethod
-    def _app_link(cls, value: str) -> str:
-        if not _APP_LINK.fullmatch(value) or value.partition(":")[0] in ("http", "javascript", "data", "file", "blob"):
-            raise ValueError("takes the app's own link, such as silvertalk://auth, without a query")
-        return value
-
-    @field_validator("kakao_auth_url", "kakao_api_url")
-    @classmethod
-    def _kakao_server(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value != f"{parts.scheme}://{parts.netloc}" or "@" in value or not parts.hostname:
-            raise ValueError("takes an address such as https://kauth.kakao.com, without a path")
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-            raise ValueError("takes https addresses (http on this machine alone)")
-        return value
-
-    @field_validator("bus_key")
-    @classmethod
-    def _whole_key(cls, value: SecretStr) -> SecretStr:
-        try:
-            key = base64.b64decode(value.get_secret_value(), validate=True)
-        except ValueError:
-            key = b"?"
-        if len(key) not in (0, 32):
-            raise ValueError("is base64 of 32 bytes; `openssl rand -base64 32` makes one")
-        return value
-
-    @field_validator("jwt_secret")
-    @classmethod
-    def _strong(cls, value: SecretStr) -> SecretStr:
-        secret = value.get_secret_value()
-        if secret and (len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < MIN_SECRET_VARIETY):
-            raise ValueError(f"needs at least {MIN_SECRET_BYTES} random bytes; `openssl rand -base64 48` makes one")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _driver(cls, value: SecretStr) -> SecretStr:
-        return SecretStr(database_url(value.get_secret_value())) if value.get_secret_value() else value
-
-    @field_validator("bus_urls")
-    @classmethod
-    def _redis(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for url in value:
-            parts = urlsplit(url)
-            if parts.scheme not in ("redis", "rediss", "unix"):
-                raise ValueError("takes redis://, rediss:// and unix:// addresses")
-            if parse_qs(parts.query).get("ssl_cert_reqs", ["required"]) != ["required"]:
-                raise ValueError("must check certificates: leave ssl_cert_reqs out")
-        return value
+    _endpoint = field_validator("s3_endpoint", "s3_public_endpoint", "public_url")(endpoint)
+    _known_zone = field_validator("time_zone")(known_zone)
+    _networks = field_validator("trusted_proxies")(networks)
+    _origins = field_validator("allowed_origins")(origins)
+    _redirect_uris = field_validator("kakao_redirect_uris")(redirect_uris)
+    _app_link = field_validator("kakao_app_link")(app_link)
+    _kakao_server = field_validator("kakao_auth_url", "kakao_api_url")(kakao_server)
+    _whole_key = field_validator("bus_key")(whole_key)
+    _strong_secret = field_validator("jwt_secret")(strong_secret)
+    _driver_named = field_validator("database_url")(driver_named)
+    _redis_urls = field_validator("bus_urls")(redis_urls)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         missing = [
             name.upper()
             for name in ("database_url", "bus_urls", "jwt_secret")
-            if not self.embedded and not _plain(getattr(self, name))
+            if not self.embedded and not plain(getattr(self, name))
         ]
         if missing:
             raise ValueError(f"DEPLOYMENT_MODE={self.deployment_mode} needs {', '.join(missing)}")
-        if not self.bus_key.get_secret_value() and not all(map(_on_this_machine, self.bus_urls)):
+        if not self.bus_key.get_secret_value() and not all(map(on_this_machine, self.bus_urls)):
             raise ValueError("BUS_URLS names another machine, which needs BUS_KEY: `openssl rand -base64 32` makes one")
         if self.deployment_mode == "cloud" and any(not url.startswith("rediss://") for url in self.bus_urls):
             raise ValueError("DEPLOYMENT_MODE=cloud takes rediss:// addresses in BUS_URLS only")
@@ -388,9 +312,14 @@ class Settings(BaseSettings):
         return self.embedded if self.allow_guests is None else self.allow_guests
 
     @property
+    def outside_services_allowed(self) -> bool:
+        """Whether nodes may show outside services what people say, though nobody asked them."""
+        return self.embedded if self.outside_services is None else self.outside_services == "allowed"
+
+    @property
     def kakao_is_pretended(self) -> bool:
         """Whether the Kakao that people log in with is the practice one on this machine."""
-        return bool(self.kakao_rest_key) and _is_loopback(urlsplit(self.kakao_auth_url).hostname)
+        return bool(self.kakao_rest_key) and is_loopback(urlsplit(self.kakao_auth_url).hostname)
 
     @property
     def database(self) -> str:
@@ -438,76 +367,9 @@ class Settings(BaseSettings):
         return [
             SettingLine(
                 name=name.upper(),
-                value=_shown(getattr(self, name)),
-                default=_shown(field.default),
+                value=shown(getattr(self, name)),
+                default=shown(field.default),
                 description=field.description or "",
             )
             for name, field in type(self).model_fields.items()
         ]
-
-
-class SettingLine(NamedTuple):
-    """A setting as a person reads it; secrets are masked."""
-
-    name: str
-    value: str
-    default: str
-    description: str
-
-
-def database_url(url: str) -> str:
-    """A PostgreSQL or SQLite address, however spelled, for SQLAlchemy's asynchronous drivers; raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme in ("sqlite", "sqlite+aiosqlite"):
-        if not parts.path.strip("/") or ":memory:" in url:
-            raise ValueError("needs a file for SQLite, such as sqlite:////srv/silvertalk.sqlite3")
-        return "sqlite+aiosqlite:" + url.split(":", 1)[1]
-    if parts.scheme not in ("postgres", "postgresql", "postgresql+asyncpg"):
-        raise ValueError("takes postgresql:// and sqlite:// addresses")
-    query = dict(parse_qsl(parts.query))
-    tls = query.pop("sslmode", query.get("ssl"))  # libpq's name, which asyncpg does not know as a keyword
-    if tls is not None:
-        if tls not in ("require", "verify-ca", "verify-full"):
-            raise ValueError("takes sslmode require, verify-ca or verify-full; leave it out where no TLS is wanted")
-        query["ssl"] = tls
-    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), ""))
-
-
-def _on_this_machine(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "unix" or _is_loopback(parts.hostname or "localhost")
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host in ("localhost", "127.0.0.1", "::1")
-
-
-def _plain(value: object) -> object:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return "(set)" if value.get_secret_value() else "(unset)"
-    if value in (None, "", ()):
-        return "(unset)"
-    if isinstance(value, tuple):
-        return ", ".join(_without_password(str(part)) for part in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _without_password(text: str) -> str:
-    parts = urlsplit(text)
-    if "@" not in parts.netloc:
-        return text
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}", query=""))
-
-
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    """Pydantic's finding as one plain sentence that begins with the variable's name and never holds its value."""
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return f"{text}."
-    if text.startswith("Input should be "):
-        text = text.replace("Input should be", "should be")
-    return f"{str(location[0]).upper()} {text[0].lower()}{text[1:]}."

@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from silvertalk import photo_work, photos
+from silvertalk import photos
 from silvertalk.errors import SilverTalkError
 from silvertalk.exporting import sweep_exports
 from silvertalk.job_kinds import WorkParts
 from silvertalk.models import Job, Login, Outgoing, Photo, RefreshToken
+from silvertalk.scratch import scratch_of, sweep_scratch
+from silvertalk.voice_keeping import finish_forgetting
 from streaming.logs import logger
 
 log = logger("sweeping")
@@ -24,6 +26,7 @@ LOT = 500
 """Rows of a table that one sweep deletes: SQLite has one lock for writing, and somebody may be talking."""
 DONE_JOBS_LIVE = timedelta(days=30)
 DEAD_LETTERS_LIVE = timedelta(days=90)
+"""But for a deletion's, which is somebody's right: it stays until it is done, and so does what it needs for that."""
 NOTICES_LIVE = timedelta(days=7)
 """In the outbox, while Redis is away. Whoever comes back after so long asks for everything anew."""
 UPLOADS_LIVE = timedelta(days=1)
@@ -44,15 +47,26 @@ async def sweep(parts: WorkParts) -> int:
         (_logins, _logins.c.expires_at < now),
         (_outbox, _outbox.c.created_at < now - NOTICES_LIVE),
         (_jobs, _jobs.c.status.in_(("done", "cancelled")) & (_jobs.c.updated_at < now - DONE_JOBS_LIVE)),
-        (_jobs, (_jobs.c.status == "failed") & (_jobs.c.updated_at < now - DEAD_LETTERS_LIVE)),
+        (
+            _jobs,
+            (_jobs.c.status == "failed") & (_jobs.c.kind != "erase") & (_jobs.c.updated_at < now - DEAD_LETTERS_LIVE),
+        ),
     ]
     count = 0
     for table, predicate in old:
         async with parts.database.transaction() as connection:
             count += await _sweep_rows(connection, table, predicate)
     count += await _sweep_uploads(parts, now - UPLOADS_LIVE)
-    count += await _finish_removals(parts)
-    await asyncio.to_thread(photo_work.sweep)
+    count += await _sweep_uploads_beside(parts, now - UPLOADS_LIVE)
+    try:
+        count += await photos.finish_removals(parts.database, parts.media, LOT)
+    except SilverTalkError as error:
+        log.info("removals_left", code=error.code)
+    try:
+        count += await finish_forgetting(parts.database, parts.media, LOT)
+    except SilverTalkError as error:
+        log.info("voices_left", code=error.code)
+    await asyncio.to_thread(sweep_scratch, scratch_of(parts.settings))
     try:
         count += await sweep_exports(parts.database, parts.media)
     except SilverTalkError as error:
@@ -60,20 +74,6 @@ async def sweep(parts: WorkParts) -> int:
     if count:
         log.info("swept", count=count)
     return count
-
-
-async def _finish_removals(parts: WorkParts) -> int:
-    """Photos that were to be deleted while the media store was away."""
-    half_gone = select(_photos.c.user_id, _photos.c.id).where(_photos.c.status == photos.DELETING).limit(LOT)
-    async with parts.database.transaction() as connection:
-        rows = (await connection.execute(half_gone)).all()
-    for row in rows:
-        try:
-            await photos.remove(parts.database, parts.media, row.user_id, row.id)
-        except SilverTalkError as error:
-            log.info("removal_left", code=error.code)
-            return 0
-    return len(rows)
 
 
 async def _sweep_rows(connection: AsyncConnection, table: Table, predicate: ColumnElement[bool]) -> int:
@@ -86,11 +86,10 @@ async def _sweep_uploads(parts: WorkParts, before: datetime) -> int:
     """The object first: a row is what finds it."""
     awaited = (_photos.c.status == "awaited") & (_photos.c.updated_at < before)
     async with parts.database.transaction() as connection:
-        rows = (await connection.execute(select(_photos.c.id, _photos.c.object_key).where(awaited).limit(LOT))).all()
+        rows = (await connection.execute(select(_photos.c.user_id, _photos.c.id).where(awaited).limit(LOT))).all()
     try:
-        keys = [row.object_key for row in rows if row.object_key]
-        if keys:
-            await parts.media.delete(*keys)
+        for row in rows:
+            await parts.media.delete_below(photos.photo_prefix(row.user_id, row.id))
     except SilverTalkError as error:
         log.info("uploads_left", code=error.code)
         return 0
@@ -103,3 +102,27 @@ async def _sweep_uploads(parts: WorkParts, before: datetime) -> int:
         kept = await connection.execute(known.values(status="known", object_key="", updated_at=datetime.now(UTC)))
         gone = await connection.execute(delete(_photos).where(unconfirmed))
     return kept.rowcount + gone.rowcount
+
+
+async def _sweep_uploads_beside(parts: WorkParts, before: datetime) -> int:
+    """Uploads that were to take the place of a photo that is kept, and were never confirmed. The row first: confirmed
+    at this moment, it would name what is deleted here."""
+    unconfirmed = (_photos.c.upload_name != "") & (_photos.c.updated_at < before)
+    asked = select(_photos.c.user_id, _photos.c.id, _photos.c.upload_name).where(unconfirmed).limit(LOT)
+    async with parts.database.transaction() as connection:
+        rows = (await connection.execute(asked)).all()
+    for count, row in enumerate(rows):
+        this = update(_photos).where(_photos.c.id == row.id)
+        async with parts.database.transaction() as connection:
+            forgotten = this.where(unconfirmed, _photos.c.upload_name == row.upload_name).values(upload_name="")
+            if (await connection.execute(forgotten)).rowcount != 1:
+                continue
+        try:
+            await parts.media.delete(photos.photo_prefix(row.user_id, row.id) + row.upload_name)
+        except SilverTalkError as error:
+            log.info("uploads_left", code=error.code)
+            async with parts.database.transaction() as connection:
+                unasked = this.where(_photos.c.upload_name == "", _photos.c.updated_at < before)
+                await connection.execute(unasked.values(upload_name=row.upload_name))
+            return count
+    return len(rows)

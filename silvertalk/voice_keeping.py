@@ -13,13 +13,14 @@ import asyncio
 import io
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import soundfile
-from sqlalchemy import exists, select, update
+from sqlalchemy import Table, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk import audit
@@ -30,12 +31,15 @@ from silvertalk.database import Database, refuse_erased
 from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused, MediaAway, NotFound
 from silvertalk.media.store import MediaStore, user_prefix
 from silvertalk.metrics import VOICES
+from silvertalk.models import Consent
 from silvertalk.turn import Turn
 from streaming.audio import MICROPHONE_RATE
 from streaming.logs import logger
 from streaming.messages import AudioBatch, TurnRecord
 
 log = logger("voice")
+
+_consents: Table = Consent.__table__  # type: ignore[assignment]
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Half an hour of speech, of all sessions. At the bound what comes next is not kept."""
@@ -159,7 +163,10 @@ class VoiceKeeper:
                 log.info("voice_waits", session=voice.session, turn=voice.turn, error=type(error).__name__)
                 await asyncio.sleep(voice.tries.next())
             except DatabaseRefused:
-                return "lost"
+                break
+        if data:  # it may lie in the store, and no row names it
+            with suppress(MediaAway):
+                await self._media.delete(voice.key)
         return "lost"
 
     async def _agreed(self, voice: _Voice) -> bool:
@@ -203,7 +210,8 @@ def flac(batches: Sequence[AudioBatch]) -> bytes:
 
 
 async def kept_voice(database: Database, user: str, session: str, number: int) -> str:
-    """The key of a turn's recording, which somebody is about to hear: it is noted. Raises NotFound."""
+    """The key of a turn's recording, which somebody is about to hear: it is noted. Raises NotFound, also where they
+    took back that it is kept and it could not be deleted yet."""
     asked = (
         select(turns.c.voice_key)
         .join(sessions, sessions.c.id == turns.c.session_id)
@@ -216,7 +224,7 @@ async def kept_voice(database: Database, user: str, session: str, number: int) -
     )
     async with database.transaction() as connection:
         key = (await connection.execute(asked)).scalar_one_or_none()
-        if not key:
+        if not key or not await has_agreed(connection, user, "keep_voice"):
             raise NotFound
         await audit.note(connection, user, "voice_link_given", f"{session}/{number}"[:64])
     return str(key)
@@ -230,6 +238,20 @@ async def forget_voices(database: Database, media: MediaStore, user: str) -> int
         await refuse_erased(connection, user)
         if not await has_agreed(connection, user, "keep_voice"):
             await _forget_keys(connection, user)
+    return gone
+
+
+async def finish_forgetting(database: Database, media: MediaStore, at_most: int) -> int:
+    """Delete the recordings of those who took their consent back while the media store was away, of `at_most` people;
+    how many there were. Raises MediaAway, DatabaseAway."""
+    kept = exists().where(turns.c.user_id == _consents.c.user_id, turns.c.voice_key != "")
+    left = select(_consents.c.user_id).where(_consents.c.name == "keep_voice", _consents.c.granted.is_(False), kept)
+    async with database.transaction() as connection:
+        users = (await connection.execute(left.limit(at_most))).scalars().all()
+    gone = 0
+    for user in users:
+        with suppress(AccountErased):  # all that is theirs goes with that
+            gone += await forget_voices(database, media, user)
     return gone
 
 

@@ -23,6 +23,7 @@ from silvertalk.jobs import Jobs
 from silvertalk.media.store import open_media
 from silvertalk.notices import Notices
 from silvertalk.revocations import Revocations
+from silvertalk.scratch import scratch_of, sweep_scratch
 from silvertalk.settings import Settings
 from silvertalk.sweeping import sweep
 from streaming import notify
@@ -64,7 +65,7 @@ async def work_parts(settings: Settings) -> AsyncIterator[WorkParts]:
             media=await stack.enter_async_context(open_media(settings)),
             jobs=Jobs(database),
             notices=Notices(bus, database),
-            revocations=Revocations(bus, database),
+            revocations=await stack.enter_async_context(Revocations(bus, database)),
         )
 
 
@@ -83,6 +84,7 @@ class JobWorker:
 
     async def run(self) -> None:
         settings = self._parts.settings
+        await asyncio.to_thread(sweep_scratch, scratch_of(settings))
         async with JobDocket(settings.bus[0]) as docket:
             taking = asyncio.create_task(docket.work(self._runner.run, self._stop), name="take-ids")
             looking = asyncio.create_task(self._look_around(), name="look-around")

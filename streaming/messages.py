@@ -60,6 +60,9 @@ class ReplyContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     loudness: float = 1.0
     """How many times as loud as the voice comes: somebody asked for it."""
     voice: str = ""
+    outside_services: bool = True
+    """Whether a service outside the operator's own machines may be shown any of this, and the words that it goes with.
+    A gateway that knows nothing of the question leaves it out, and means what it always meant."""
 
 
 Witness = Literal["journal", "gateway", "remnant"]
@@ -310,6 +313,9 @@ class ErrandOpened(Message, frozen=True):
     rate: int = 24_000
     content_type: str = ""
     material_bytes: int = 0
+    outside_services: bool = False
+    """ask, look: whether a service outside the operator's own machines may be shown what it is about. Whoever forgets
+    to say so shows nothing to anybody."""
 
     @property
     def session(self) -> str:

@@ -21,6 +21,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from gpu_node.settings import NodeSettings
+from silvertalk.scratch import scratch_of
 from silvertalk.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -276,6 +277,18 @@ def test_our_own_services_drain_and_are_confined() -> None:
         assert (ROOT / build["dockerfile"]).is_file()
         if "target" in build:
             assert any(line.endswith(f" AS {build['target']}") for line, _ in stages("node.Dockerfile"))
+
+
+def test_a_worker_puts_exports_together_on_a_disk() -> None:
+    """In its data folder, which is its own volume: /tmp is memory, and counts as what it may have of that."""
+    worker = compose()["services"]["worker"]
+    image = dict(instructions("gateway.Dockerfile"))
+    assert worker["volumes"] == ["worker:/var/lib/silvertalk"] and "worker" in compose()["volumes"]
+    assert "DATA_DIR" not in worker["environment"]
+    assert "DATA_DIR=/var/lib/silvertalk" in (DEPLOY / "gateway.Dockerfile").read_text(encoding="utf-8")
+    assert image["VOLUME"] == '["/var/lib/silvertalk"]'
+    folder = scratch_of(Settings(data_dir=Path("/var/lib/silvertalk")))
+    assert folder.is_relative_to("/var/lib/silvertalk") and "/tmp" in worker["tmpfs"]
 
 
 def test_only_the_gateway_and_photos_are_reached_and_only_from_this_machine() -> None:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -90,8 +91,19 @@ async def test_an_engine_that_only_talks_kindly_writes_nothing_down(valkey: Valk
     assert refused.value.reason == "unable"
 
 
+async def test_an_outside_model_is_asked_only_with_consent(valkey: Valkey) -> None:
+    wanted = ErrandOpened(errand="", kind="ask", text="손주랑 바다에 갔어요", instructions="한 문장으로")
+    llm = Echo(name="abroad", outside=True)
+    async with product.node(valkey.url, llm=llm), asker(valkey) as bus:
+        with pytest.raises(ErrandError) as refused:
+            await bus.errands.ask(wanted, within=WITHIN)
+        assert refused.value.reason == "unable"
+        agreed = msgspec.structs.replace(wanted, outside_services=True)
+        assert (await bus.errands.ask(agreed, within=WITHIN)).source == "abroad"
+
+
 async def test_a_picture_is_looked_at_where_something_can(valkey: Valkey) -> None:
-    wanted = ErrandOpened(errand="", kind="look", text="누가 있어요?", content_type="image/jpeg")
+    wanted = ErrandOpened(errand="", kind="look", text="누가 있어요?", content_type="image/jpeg", outside_services=True)
     picture = b"\xff\xd8" + bytes(900_000)
     gemini = GeminiStandIn()
     async with served(gemini.app) as url, product.node(valkey.url) as node, asker(valkey) as bus:
@@ -100,6 +112,9 @@ async def test_a_picture_is_looked_at_where_something_can(valkey: Valkey) -> Non
         assert refused.value.reason == "unable"
         looker = GeminiLlm("a-key", model="gemini-3.5-flash-lite", base_url=url)
         node._engines = replace(node._engines, looker=looker)
+        with pytest.raises(ErrandError, match="not agreed"):
+            await bus.errands.ask(msgspec.structs.replace(wanted, outside_services=False), picture, within=WITHIN)
+        assert not gemini.exchanges
         gemini.answer_next(Scenario(words=('{"people": ["손주"], ', '"place": "바다"}')))
         result = await bus.errands.ask(wanted, picture, within=WITHIN)
         await looker.aclose()

@@ -241,6 +241,7 @@ class EchoingLlm:
     """Answers with the very words it was given: a canary that must not turn up elsewhere."""
 
     name = "echo"
+    outside = False
 
     async def warm_up(self) -> None:
         return

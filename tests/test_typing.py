@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sqlite3
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +16,18 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from sqlalchemy import make_url
 from websockets.asyncio.client import connect
 
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedTts
+from silvertalk.api import event_streams
 from silvertalk.client import Guest
 from silvertalk.consents import decide
+from silvertalk.keys import signing_secret
 from silvertalk.login import log_in_as_guest
 from silvertalk.people import ensure_person
+from silvertalk.tokens import AccessTokens
+from streaming.bus import names
 from streaming.messages import Utterance
 from streaming.protocol import SpokenText, TurnCommitted
 from tests import product
@@ -89,6 +96,10 @@ def _subject(token: str) -> str:
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"])
 
 
+def socket_of(served: Product) -> connect:
+    return connect(served.url.replace("http", "ws") + "/v1/talk", compression=None)
+
+
 def quick() -> ScriptedTts:
     return ScriptedTts(rtf=0.02)
 
@@ -143,6 +154,73 @@ async def test_who_stops_reading_loses_nothing_of_the_turn(valkey: Valkey, tmp_p
             assert turn["outcome"] == "answered" and turn["heard"] == turn["reply"] != ""
 
 
+async def test_of_two_texts_one_upon_the_other_both_are_answered(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(first_token_ms=50, tokens_per_second=8)
+    served_by = product.node(valkey.url, llm=llm, tts=quick())
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, served_by, writer(served) as me:
+        async with asyncio.timeout(30), me.typing("오늘은 바다에 다녀왔어요.") as first:
+            async for event in first:
+                if event.type == "reply.text":
+                    break
+            second = await me.types("손주도 같이 갔어요.")
+            rest = [event async for event in first]
+            turns = (await me.ask("GET", f"/chat/sessions/{second[0].data['session_id']}/turns"))["turns"]
+    assert rest[-1].type == "turn.committed", "the first is told to its end, too"
+    assert [turn["interrupted"] for turn in turns] == [True, False]
+    reply = " ".join(event.data["text"] for event in second if event.type == "reply.text")
+    assert second[-1].type == "turn.committed" and second[-1].data["heard"] == reply != ""
+
+
+async def test_a_client_that_goes_leaves_the_reader_to_hear_the_answer(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(first_token_ms=50, tokens_per_second=8)
+    served_by = product.node(valkey.url, llm=llm, tts=quick())
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, served_by, writer(served) as me:
+        ticket = (await me.ask("POST", "/v1/talk/ticket"))["ticket"]
+        async with socket_of(served) as socket:
+            await socket.send(json.dumps({"type": "hello", "ticket": ticket}))
+            assert json.loads(await socket.recv())["type"] == "ready"
+            async with asyncio.timeout(30), me.typing("오늘은 바다에 다녀왔어요.") as events:
+                told = [await anext(events)]
+                while told[-1].type != "reply.text":
+                    told.append(await anext(events))
+                await socket.close()  # it never said that it played anything
+                told += [event async for event in events]
+    reply = " ".join(event.data["text"] for event in told if event.type == "reply.text")
+    assert told[-1].type == "turn.committed" and told[-1].data["heard"] == reply
+
+
+async def test_a_long_silence_is_broken_by_comments(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_streams, "HEARTBEAT_SECONDS", 0.1)
+    llm = ScriptedLlm(first_token_ms=600, tokens_per_second=400)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
+        async with writer(served) as me, asyncio.timeout(30):
+            async with me.http.stream("POST", "/chat/messages", json={"text": "안녕하세요"}) as answer:
+                lines = [line async for line in answer.aiter_lines()]
+    assert ": still here" in lines and "event: turn.committed" in lines
+
+
+async def test_it_ends_when_the_token_that_asked_is_revoked(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(first_token_ms=60_000)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
+        tokens = AccessTokens(signing_secret(served.parts.settings))
+        async with writer(served) as me, asyncio.timeout(30):
+            user = _subject(me.guest.access_token)
+            login = uuid.uuid4().hex
+            another = {"Authorization": f"Bearer {tokens.issue(user, 'guest', login=login).access_token}"}
+            async with calling(served.url, guest=me.guest) as caller:  # with another login than types
+                said = {"text": "안녕하세요"}
+                async with me.http.stream("POST", "/chat/messages", json=said, headers=another) as answer:
+                    events = _told(answer)
+                    assert (await anext(events)).type == "session"
+                    await served.parts.bus.announce_revocation(user, login)
+                    told = [event async for event in events]
+                assert (told[-1].type, told[-1].data["code"]) == ("error", "token_refused")
+                assert not any(owned.ending.is_set() for owned in served.parts.gateway.sessions)
+                assert caller.client.ready.session
+
+
 async def test_while_they_wait_for_an_answer_nothing_more_can_be_typed(valkey: Valkey, tmp_path: Path) -> None:
     llm = ScriptedLlm(first_token_ms=1500, tokens_per_second=400)
     async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
@@ -194,6 +272,66 @@ async def test_a_reserved_conversation_is_opened_by_voice_or_in_writing_once(val
             assert events[0].data == {"session_id": written, "turn": 1}
             refused = await me.ask("POST", "/chat/messages", 409, json={"text": "아까", "session_id": spoken})
             assert refused["code"] == "conversation_taken"
+
+
+async def test_a_reserved_conversation_whose_socket_could_not_be_opened_is_not_lost(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, writer(served) as me:
+        await served.parts.database.wait_ready()
+        reserved = (await me.ask("POST", "/chat/sessions"))["session_id"]
+        valkey.client.set(names.journal(reserved), b"in the way of its journal")
+        assert (await _opens(served, await _ticket_for(me, reserved)))["type"] == "error"
+        valkey.client.delete(names.journal(reserved))
+        ready = await _opens(served, await _ticket_for(me, reserved))
+    assert (ready["type"], ready["session"]) == ("ready", reserved)
+
+
+async def test_of_two_sockets_with_a_ticket_each_one_opens_it(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, writer(served) as me:
+        await served.parts.database.wait_ready()
+        reserved = (await me.ask("POST", "/chat/sessions"))["session_id"]
+        tickets = [await _ticket_for(me, reserved) for _ in range(2)]
+        told = await asyncio.gather(*(_opens(served, ticket) for ticket in tickets))
+    assert sorted(event["type"] for event in told) == ["error", "ready"]
+    assert {event.get("code", "conversation_taken") for event in told} == {"conversation_taken"}
+    assert {event.get("session", reserved) for event in told} == {reserved}
+
+
+async def test_a_ticket_for_a_conversation_that_was_deleted_opens_nothing(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, writer(served) as me:
+        await served.parts.database.wait_ready()
+        reserved = (await me.ask("POST", "/chat/sessions"))["session_id"]
+        ticket = await _ticket_for(me, reserved)
+        await me.ask("DELETE", f"/chat/sessions/{reserved}")
+        assert (await _opens(served, ticket))["code"] == "conversation_taken"
+        assert served.parts.gateway.sessions == []
+
+
+async def test_while_the_database_is_away_a_socket_is_told_and_nothing_is_lost(valkey: Valkey, tmp_path: Path) -> None:
+    chosen = product.settings(valkey.url, tmp_path, database_timeout_seconds=0.5)
+    async with product.gateway(chosen) as served, writer(served) as me:
+        await served.parts.database.wait_ready()
+        reserved = (await me.ask("POST", "/chat/sessions"))["session_id"]
+        ticket = await _ticket_for(me, reserved)
+        file = make_url(served.parts.settings.database).database
+        assert file is not None
+        with closing(sqlite3.connect(file, isolation_level=None)) as writing:
+            writing.execute("BEGIN EXCLUSIVE")
+            assert (await _opens(served, ticket))["code"] == "database_away"
+        assert (await _opens(served, await _ticket_for(me, reserved)))["session"] == reserved
+
+
+async def _ticket_for(me: Writer, reserved: str) -> str:
+    return str((await me.ask("POST", "/v1/talk/ticket", json={"session_id": reserved}))["ticket"])
+
+
+async def _opens(served: Product, ticket: str) -> dict[str, Any]:
+    """What a socket with this ticket is told first."""
+    async with asyncio.timeout(20), socket_of(served) as socket:
+        await socket.send(json.dumps({"type": "hello", "ticket": ticket}))
+        told: dict[str, Any] = json.loads(await socket.recv())
+        return told
 
 
 async def test_a_conversation_that_goes_on_is_ended_before_it_is_deleted(valkey: Valkey, tmp_path: Path) -> None:

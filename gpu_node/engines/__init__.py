@@ -110,9 +110,13 @@ class Token:
 
 
 class LanguageModel(Protocol):
-    """An utterance to a reply, streamed."""
+    """An utterance to a reply, streamed. `outside`: what it is asked leaves the operator's own machines."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def outside(self) -> bool: ...
 
     async def warm_up(self) -> None: ...
 
@@ -124,9 +128,13 @@ class LanguageModel(Protocol):
 
 
 class Looker(Protocol):
-    """A picture and a question to JSON."""
+    """A picture and a question to JSON. `outside`: as a LanguageModel's."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def outside(self) -> bool: ...
 
     def look(self, picture: bytes, content_type: str, question: str) -> AsyncGenerator[str, None]:
         """The answer's JSON, a piece at a time. Raises gpu_node.errors.LlmError subclasses."""

@@ -57,6 +57,8 @@ def build_engines(settings: NodeSettings, queue: EngineQueue, beside: EngineQueu
     weights = Weights(models_root=settings.models_root, cache=settings.cache_dir, offline=settings.offline)
     turn_ends = turn_end(settings, weights)
     llm = llm_chain(settings.llm_engines, settings, weights)
+    if llm.outside:
+        log.warning("every_llm_is_outside", engines=llm.name)  # whoever did not agree to that gets no reply
     return Engines(
         stt=speech_to_text(settings, weights),
         llm=llm,

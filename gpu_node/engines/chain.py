@@ -3,7 +3,7 @@
 An engine that fails before its first token costs the listener a moment, and the next one is asked. After the first
 token there is no going back: two voices in one sentence would be worse than a sentence cut short. An engine that has
 just said it will not work (a quota, a wrong key, no answer at all) is left alone for a while, so that the next turns do
-not wait for it again.
+not wait for it again. What a person did not agree to show to outside services is shown to none, whoever else fails.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class FallbackChain:
         if not engines:
             raise ValueError("a chain needs an engine")
         self.name = ",".join(engine.name for engine in engines)
+        self.outside = all(engine.outside for engine in engines)
         self._engines = tuple(engines)
         self._rest_seconds = rest_seconds
         self._rests_until: dict[int, float] = {}
@@ -61,8 +62,8 @@ class FallbackChain:
 
     async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
         """Raises LlmInterrupted after the first token, before it what the last engine said."""
-        failure: Exception = LlmError("no engine answered")
-        for engine in self._awake():
+        failure: Exception = LlmUnavailable("every engine here is outside, which was not agreed to")
+        for engine in self._awake(outside=request.context.outside_services):
             started = False
             try:
                 async with _closed_at_the_end(engine.stream(request)) as tokens:
@@ -83,11 +84,12 @@ class FallbackChain:
         for engine in self._engines:
             await engine.aclose()
 
-    def _awake(self) -> list[LanguageModel]:
-        """Those that do not rest, or all of them: a resting engine is still better than silence."""
+    def _awake(self, *, outside: bool) -> list[LanguageModel]:
+        """Those that do not rest, or all of them: a resting engine is still better than silence. `outside`: such as are
+        outside may be asked."""
         now = time.monotonic()
-        awake = [engine for engine in self._engines if self._rests_until.get(id(engine), 0.0) <= now]
-        return awake or list(self._engines)
+        fit = [engine for engine in self._engines if outside or not engine.outside]
+        return [engine for engine in fit if self._rests_until.get(id(engine), 0.0) <= now] or fit
 
     def _note(self, engine: LanguageModel, error: Exception, *, during: str) -> None:
         """Says what failed, loudly where a person must act, and lets the engine rest."""

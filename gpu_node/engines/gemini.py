@@ -59,6 +59,7 @@ class GeminiLlm:
     """`name` is `gemini`. Cancelling the task that reads `stream`, or closing it, closes the connection."""
 
     name = "gemini"
+    outside = True
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ class LlamaLlm:
         """
         if not path.is_file():
             raise WeightsMissing(f"{path} is not a file; LLAMA_MODEL takes a GGUF")
+        self.outside = False
         self._path = path
         self._threads = threads
         self._context_tokens = context_tokens

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from gpu_node.engines import ReplyRequest, Token
+from gpu_node.engines.outside import is_outside
 from gpu_node.engines.sse import EventDecoder
 from gpu_node.engines.upstream import Deadlines, read
 from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
@@ -34,6 +35,7 @@ class OpenAiCompatibleLlm:
     def __init__(self, base_url: str, model: str, *, api_key: str = "", deadlines: Deadlines | None = None) -> None:
         """`base_url` ends where the API begins, as in `https://host/v1`; servers of one's own often want no key."""
         self.model = model
+        self.outside = is_outside(base_url)
         self._base_url = base_url.rstrip("/")
         self._deadlines = deadlines or Deadlines()
         # OpenAI's own newer models refuse the old name of this field; most other servers know only that one.

@@ -56,10 +56,12 @@ class ScriptedLlm:
         first_token_ms: float = 150.0,
         tokens_per_second: float = 40.0,
         name: str = "scripted",
+        outside: bool = False,
     ) -> None:
         if tokens_per_second <= 0:
             raise ValueError("scripted:tokens_per_second takes a number above 0")
         self.name = name
+        self.outside = outside
         self._replies = tuple(replies) if replies else None
         self._first_token_seconds = first_token_ms / 1000
         self._token_seconds = 1 / tokens_per_second

@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("refusal", sa.String(length=32), nullable=False),
         sa.Column("object_key", sa.String(length=200), nullable=False),
+        sa.Column("upload_name", sa.String(length=32), nullable=False),
         sa.Column("shared_key", sa.String(length=200), nullable=False),
         sa.Column("thumbnail_key", sa.String(length=200), nullable=False),
         sa.Column("content_type", sa.String(length=64), nullable=False),

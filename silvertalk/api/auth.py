@@ -16,6 +16,7 @@ from silvertalk.api.problems import documented
 from silvertalk.api.services import Asking, Services, ServicesOf, our_origin
 from silvertalk.errors import (
     AccountErased,
+    BusAway,
     DatabaseAway,
     GuestRefused,
     GuestsClosed,
@@ -28,6 +29,7 @@ from silvertalk.errors import (
     RequestInvalid,
 )
 from silvertalk.models import User
+from silvertalk.services.kakao_id_tokens import spend_id_token
 from silvertalk.tokens import IssuedToken
 
 router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(our_origin)])
@@ -69,8 +71,8 @@ async def become_guest(services: ServicesOf, asked: GuestRequest | None = None) 
     guest_id = given or services.guests.new()
     user, after = services.guests.user_of(guest_id), 0
     if given:
-        await services.accounts.check_guest(user)
         after = await services.revocations.revoked_until(user)
+        await services.accounts.check_guest(user)  # last: who becomes an account after this revokes what is issued now
     issued = services.tokens.issue(user, "guest", after=after)
     return GuestAnswer(guest_id=guest_id, access_token=issued.access_token, expires_in=issued.expires_in)
 
@@ -90,7 +92,7 @@ class KakaoWays(BaseModel):
 
 class KakaoRequest(BaseModel):
     """One of three: `kakao_access_token`; `code` with its `redirect_uri` and PKCE `code_verifier`; `id_token` with its
-    `nonce`. `guest_id`: the guest one has been so far, whose things are kept."""
+    `nonce`, within an hour and once. `guest_id`: the guest one has been so far, whose things are kept."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"kakao_access_token": "an access token of Kakao's"}]}
@@ -167,6 +169,7 @@ async def kakao_ways(services: ServicesOf) -> KakaoWays:
         RequestInvalid,
         KakaoAway,
         KakaoNotConfigured,
+        BusAway,
         DatabaseAway,
     ),
 )
@@ -191,7 +194,9 @@ async def _vouched_for(services: Services, asked: KakaoRequest) -> KakaoPerson:
         return await services.kakao.person_of_access_token(asked.kakao_access_token)
     if asked.code is not None and asked.redirect_uri is not None:
         return await services.kakao.person_of_code(asked.code, asked.redirect_uri, asked.code_verifier or "")
-    return await services.kakao.person_of_id_token(asked.id_token or "", asked.nonce or "")
+    person = await services.kakao.person_of_id_token(asked.id_token or "", asked.nonce or "")
+    await spend_id_token(services.bus, asked.id_token or "")
+    return person
 
 
 @router.get(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import StreamingResponse
 
 from silvertalk import conversations
+from silvertalk.api.event_streams import EventStream
 from silvertalk.api.ids import SESSION_PATTERN
 from silvertalk.api.lists import CONTINUED, USUAL_PAGE, After, Limit, tell_next
 from silvertalk.api.photo_links import PhotoLink, photo_link, picture
@@ -37,7 +36,7 @@ from silvertalk.errors import (
 from silvertalk.greetings import PhotoFacts, conversation_greeting
 from silvertalk.models import Session, Turn
 from silvertalk.paging import MAX_PAGE
-from silvertalk.text_talk import Shown
+from silvertalk.reading_along import Reader
 from silvertalk.treatment import treatment_of
 from streaming.messages import Language
 from streaming.protocol import MAX_TEXT_CHARACTERS
@@ -336,8 +335,9 @@ async def animation(identity: Asking) -> AnimationAnswer:
 
 @router.post(
     "/messages",
+    status_code=200,
     summary="Say something in writing, and read the answer as it is made",
-    response_class=StreamingResponse,
+    response_class=EventStream,
     responses={
         **documented(
             *_ERRORS, NotFound, ConversationTaken, FloorTaken, ServerFull, AddressFull, Draining, BusAway, NoNode
@@ -345,7 +345,7 @@ async def animation(identity: Asking) -> AnimationAnswer:
         **_STREAM,
     },
 )
-async def message(request: Request, services: ServicesOf, identity: Asking, body: Message) -> StreamingResponse:
+async def message(request: Request, services: ServicesOf, identity: Asking, body: Message) -> Response:
     """Into the person's conversation, if one goes on at this gateway, where their voice client sees the same turn;
     into a new one otherwise. Who closes the stream early loses nothing of the turn."""
     if services.talk is None:
@@ -353,13 +353,27 @@ async def message(request: Request, services: ServicesOf, identity: Asking, body
     said = await services.talk.say(
         identity, body.text, session=body.session_id, language=body.language, address=address_of(request)
     )
-    headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
-    return StreamingResponse(_events(said), media_type="text/event-stream", headers=headers)
+    return EventStream(_Said(said), send_seconds=services.settings.send_timeout_seconds)
 
 
-async def _events(shown: AsyncIterator[Shown]) -> AsyncIterator[bytes]:
-    async for event in shown:
-        yield format_sse_event(event=event.type, data_str=event.data)
+class _Said:
+    """A typed turn, as a stream tells it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def opening(self) -> str:
+        return ""
+
+    async def next(self) -> str | None:
+        event = await self._reader.next()
+        return None if event is None else format_sse_event(event=event.type, data_str=event.data).decode()
+
+    def closing(self) -> str:
+        return ""
+
+    def leave(self) -> None:
+        """The turn goes on, and is read along to its end by whoever plays it."""
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

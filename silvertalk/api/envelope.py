@@ -48,8 +48,22 @@ BODY_LIMITS: dict[str, BodyLimit] = {
 
 MAX_LONG_BODIES_BYTES = 256 * MIB
 """What all bodies above the usual may take together in this process. At the bound the next has to come again later."""
+SHORTER_BYTES = MIB
+KEPT_FOR_SHORTER_BYTES = 32 * MIB
+"""The last of that room is for the paths whose bodies are no longer than `SHORTER_BYTES`: photos shut nobody out."""
 BUSY_SECONDS = 5
 """When "later" is."""
+
+
+class Pace(NamedTuple):
+    """How fast a long body has to come: after the first `seconds`, so many bytes for each second."""
+
+    seconds: float
+    bytes_per_second: float
+
+
+PACE = Pace(5.0, 16 * 1024)
+"""As slow as a phone on the edge of its network. Who declared more has to keep half the pace that it needs in time."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
@@ -64,13 +78,12 @@ async def admit_all(scope: Scope) -> str:
 class Envelope:
     """Middleware around the whole API. The body is read before the application is asked, within its limits."""
 
-    def __init__(self, app: ASGIApp, *, admit: Admit = admit_all, usual: BodyLimit = USUAL) -> None:
+    def __init__(self, app: ASGIApp, *, admit: Admit = admit_all, usual: BodyLimit = USUAL, pace: Pace = PACE) -> None:
         self._app = app
         self._admit = admit
         self._usual = usual
-        self._sending: set[str] = set()
-        """Who sends a long body; one at a time for each."""
-        self._long_bytes = 0
+        self._pace = pace
+        self._long = _LongBodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,36 +119,81 @@ class Envelope:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         user = await self._admit(scope)
         limit = BODY_LIMITS.get(scope["path"], self._usual) if user else self._usual
-        with self._room(user, limit):
-            body = await _body(Headers(scope=scope), receive, limit)
-            if body is not None:
-                await self._app(scope, with_body(body, receive), send)
+        declared = _declared(Headers(scope=scope), limit)
+        if limit.max_bytes <= self._usual.max_bytes:
+            await self._answer(await _body(receive, limit, _in_time(limit)), scope, receive, send)
+            return
+        with self._long.room(user, limit, declared) as room:
+            body = await _body(receive, limit, _at_pace(limit, self._pace, declared), room)
+            await self._answer(body, scope, receive, send)
+
+    async def _answer(self, body: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
+        if body is not None:
+            await self._app(scope, with_body(body, receive), send)
+
+
+class _LongBodies:
+    """The memory that long bodies take, each until it was answered."""
+
+    def __init__(self) -> None:
+        self._sending: set[str] = set()
+        """Who sends one; one at a time for each."""
+        self._bytes = 0
 
     @contextmanager
-    def _room(self, user: str, limit: BodyLimit) -> Iterator[None]:
-        """Memory for a body that may be long, until it was answered. Raises RateLimited where there is none now."""
-        if limit.max_bytes <= self._usual.max_bytes:
-            yield
-            return
-        if user in self._sending or self._long_bytes + limit.max_bytes > MAX_LONG_BODIES_BYTES:
-            raise RateLimited("no room for another long body", retry_after_seconds=BUSY_SECONDS)
+    def room(self, user: str, limit: BodyLimit, declared: int) -> Iterator[Room]:
+        """Room for as much as was declared, and for what comes beyond it. Raises RateLimited where there is none."""
+        if user in self._sending:
+            raise RateLimited("one long body at a time", retry_after_seconds=BUSY_SECONDS)
+        bound = MAX_LONG_BODIES_BYTES - (KEPT_FOR_SHORTER_BYTES if limit.max_bytes > SHORTER_BYTES else 0)
+        taken = 0
+
+        def hold(size: int) -> None:
+            nonlocal taken
+            more = max(0, size - taken)
+            if more and self._bytes + more > bound:
+                raise RateLimited("no room for another long body", retry_after_seconds=BUSY_SECONDS)
+            taken += more
+            self._bytes += more
+
+        hold(declared)
         self._sending.add(user)
-        self._long_bytes += limit.max_bytes
         try:
-            yield
+            yield hold
         finally:
             self._sending.discard(user)
-            self._long_bytes -= limit.max_bytes
+            self._bytes -= taken
 
 
-async def _body(headers: Headers, receive: Receive, limit: BodyLimit) -> bytes | None:
-    """The whole body; None when the client has gone. Raises RequestTooLarge or TooSlow."""
+Room = Callable[[int], None]
+"""Told how long the body is by now; raises RateLimited where there is no room for that much."""
+Due = Callable[[int], float]
+"""How many seconds after its beginning a body of which so much has come may be waited for."""
+
+
+def _in_time(limit: BodyLimit) -> Due:
+    return lambda size: limit.seconds
+
+
+def _at_pace(limit: BodyLimit, pace: Pace, declared: int) -> Due:
+    rate = max(pace.bytes_per_second, declared / limit.seconds / 2)
+    return lambda size: min(limit.seconds, pace.seconds + size / rate)
+
+
+def _declared(headers: Headers, limit: BodyLimit) -> int:
+    """The body's length as its sender says, 0 where they say nothing. Raises RequestTooLarge."""
     declared = headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared[:20]) > limit.max_bytes:
+    if not declared.isdecimal() or (length := int(declared[:20])) > limit.max_bytes:
         raise RequestTooLarge
+    return length
+
+
+async def _body(receive: Receive, limit: BodyLimit, due: Due, room: Room = lambda size: None) -> bytes | None:
+    """The whole body; None when the client has gone. Raises RequestTooLarge, RateLimited or TooSlow."""
+    begun = asyncio.get_running_loop().time()
     body = bytearray()
     try:
-        async with asyncio.timeout(limit.seconds):
+        async with asyncio.timeout(due(0)) as waiting:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -143,8 +201,10 @@ async def _body(headers: Headers, receive: Receive, limit: BodyLimit) -> bytes |
                 body += message.get("body", b"")
                 if len(body) > limit.max_bytes:
                     raise RequestTooLarge
+                room(len(body))
                 if not message.get("more_body", False):
                     return bytes(body)
+                waiting.reschedule(begun + due(len(body)))
     except TimeoutError:
         raise TooSlow from None
 

@@ -14,13 +14,12 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
+from silvertalk.api.event_streams import EventStream
 from silvertalk.api.problems import documented
 from silvertalk.api.services import Asking, ServicesOf, our_origin
 from silvertalk.errors import (
     BusAway,
-    ClientTooSlow,
     OriginRefused,
     RequestInvalid,
     RequestTooLarge,
@@ -33,8 +32,6 @@ from silvertalk.notice_feeds import Feed
 
 router = APIRouter(prefix="/v1/me/events", tags=["me"], dependencies=[Depends(our_origin)])
 
-HEARTBEAT_SECONDS = 15.0
-"""Silence after which a comment is sent: proxies and carriers cut what says nothing for half a minute or a whole."""
 RETRY_MS = 3_000
 """How long a client waits before it comes back."""
 
@@ -61,64 +58,31 @@ LastId = Annotated[str | None, Query(pattern=_ID, max_length=37, description="as
 LastIdHeader = Annotated[str | None, Header(alias="Last-Event-ID", pattern=_ID, max_length=37)]
 
 
-class EventStream(Response):
-    """A feed as Server-Sent Events, for as long as it lasts."""
+class _Notices:
+    """A feed, as a stream tells it, until its token's life is over."""
 
-    media_type = "text/event-stream"
-
-    def __init__(self, feed: Feed, *, expires_at: float, send_seconds: float) -> None:
-        """`expires_at`: Unix seconds. A client that takes nothing for `send_seconds` is cut off."""
-        super().__init__()
-        del self.headers["content-length"]
-        self.headers["cache-control"] = "no-store, no-transform"
-        self.headers["x-accel-buffering"] = "no"
+    def __init__(self, feed: Feed, expires_at: float) -> None:
+        """`expires_at`: Unix seconds."""
         self._feed = feed
-        self._seconds = expires_at - time.time()
-        self._send_seconds = send_seconds
+        seconds = expires_at - time.time()
+        self._expiry = asyncio.get_running_loop().call_later(seconds, feed.end, "token_expired")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        expiry = asyncio.get_running_loop().call_later(self._seconds, self._feed.end, "token_expired")
-        async with self._feed:
-            telling = asyncio.create_task(self._tell(send), name="events")
-            leaving = asyncio.create_task(_until_gone(receive), name="events-left")
-            try:
-                await asyncio.wait([telling, leaving], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                expiry.cancel()
-                for task in (telling, leaving):
-                    task.cancel()
-                await asyncio.wait([telling, leaving])
-        if not telling.cancelled() and (error := telling.exception()) is not None:
-            raise error
-
-    async def _tell(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+    def opening(self) -> str:
         # An event without data is not shown to anybody, but its id is what a browser comes back with.
-        await self._write(send, f"retry: {RETRY_MS}\nid: {self._feed.last}\n\n")
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    item = await self._feed.next()
-            except TimeoutError:
-                await self._write(send, ": still here\n\n")
-                continue
-            if item is None:
-                break
-            data = msgspec.json.encode(item.data).decode()
-            await self._write(send, f"id: {item.id}\nevent: {item.kind}\ndata: {data}\n\n")
-        await self._write(send, f'event: end\ndata: {{"reason":"{self._feed.ended}"}}\n\n', last=True)
+        return f"retry: {RETRY_MS}\nid: {self._feed.last}\n\n"
 
-    async def _write(self, send: Send, text: str, *, last: bool = False) -> None:
-        try:
-            async with asyncio.timeout(self._send_seconds):
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": not last})
-        except TimeoutError:
-            raise ClientTooSlow(f"nothing taken in {self._send_seconds} s") from None
+    async def next(self) -> str | None:
+        item = await self._feed.next()
+        if item is None:
+            return None
+        return f"id: {item.id}\nevent: {item.kind}\ndata: {msgspec.json.encode(item.data).decode()}\n\n"
 
+    def closing(self) -> str:
+        return f'event: end\ndata: {{"reason":"{self._feed.ended}"}}\n\n'
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    def leave(self) -> None:
+        self._expiry.cancel()
+        self._feed.end("left")
 
 
 @router.get(
@@ -141,4 +105,5 @@ async def events(
     feed = await services.notices.feeds.open(
         identity.user, login=identity.login, after=last_event_id_header or last_event_id or ""
     )
-    return EventStream(feed, expires_at=identity.expires_at, send_seconds=services.settings.send_timeout_seconds)
+    source = _Notices(feed, identity.expires_at)
+    return EventStream(source, send_seconds=services.settings.send_timeout_seconds)

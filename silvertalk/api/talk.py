@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from silvertalk.api.ids import SESSION_PATTERN
 from silvertalk.api.problems import documented
 from silvertalk.api.services import Asking, ServicesOf, our_origin
-from silvertalk.conversations import take_up
+from silvertalk.conversations import check_free
 from silvertalk.errors import (
     BusAway,
     ConversationTaken,
@@ -41,7 +41,7 @@ class TicketRequest(BaseModel):
         None,
         pattern=SESSION_PATTERN,
         max_length=32,
-        description="a conversation that `POST /chat/sessions` reserved: the socket opens it, and nobody else can",
+        description="a conversation that `POST /chat/sessions` reserved: the first socket to come with it opens it",
         examples=["63584d075f3a9a68cf62801bb803718f"],
     )
 
@@ -75,11 +75,11 @@ class TicketAnswer(BaseModel):
 async def new_ticket(services: ServicesOf, identity: Asking, asked: TicketRequest | None = None) -> TicketAnswer:
     services.door()
     session = (asked.session_id if asked is not None else None) or ""
+    if session:  # it is taken up by the socket: of a ticket that is never used nothing is lost
+        await check_free(services.database, identity.user, session)
     try:
         async with asyncio.timeout(STORE_SECONDS):
             ticket = await issue_ticket(services.bus, identity, session=session)
     except TimeoutError:
         raise BusAway from None
-    if session:  # last, so that one for which there was no ticket stays reserved; a ticket not given opens nothing
-        await take_up(services.database, identity.user, session)
     return TicketAnswer(ticket=ticket, expires_in=TICKET_SECONDS, path=SOCKET_PATH)

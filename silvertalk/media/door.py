@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
@@ -21,6 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from silvertalk.errors import MediaAway, RequestInvalid
+from silvertalk.limits import network_of
 from silvertalk.media.folder import DOOR, Allowed, FolderStore, Opened
 from silvertalk.media.multipart import End, Part, Piece, read_multipart
 from silvertalk.media.store import MediaStore, disposition
@@ -31,10 +33,16 @@ log = logger("media")
 CHUNK_BYTES = 64 * 1024
 IDLE_SECONDS = 20.0
 """A client that sends or takes nothing for so long is gone, as S3 sees it too."""
-UPLOAD_SECONDS = 600.0
-"""Longest upload: 100 MiB at 1.4 Mbit/s."""
+UPLOAD_SECONDS = 120.0
+"""Longest upload, once its form was read: 20 MiB at 1.4 Mbit/s, 100 MiB at 7."""
 MAX_UPLOADS = 32
-"""At once; each holds a socket and a file. The next are told to come again, as S3 does with 503 SlowDown."""
+"""At once, with a form of ours; each holds a socket and a file. The next are told to come again, as S3 does with 503
+SlowDown."""
+FORM_SECONDS = 10.0
+"""Until the fields before the file are whole: they fit into the first packets."""
+MAX_FORMS_EACH = 8
+"""Whose fields are just being read, from one address: nobody knows yet whether they are ours."""
+MAX_FORM_BYTES = 128 * 1024
 MAX_FIELD_BYTES = 4096
 MAX_FIELDS = 16
 HEADERS = {
@@ -76,47 +84,59 @@ class _Routes:
     def __init__(self, store: FolderStore) -> None:
         self._store = store
         self._uploads = 0
+        self._forms: Counter[str] = Counter()
 
     async def upload(self, request: Request) -> Response:
+        try:
+            return await self._take(request)
+        except (RequestInvalid, ClientDisconnect):  # the latter for nobody
+            return _said(HTTPStatus.BAD_REQUEST)
+        except TimeoutError:
+            return _said(HTTPStatus.REQUEST_TIMEOUT)
+        except MediaAway as error:
+            log.warning("upload_not_kept", error=str(error))
+            return _said(HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def _take(self, request: Request) -> Response:
+        """The form's fields, then its file. Only a form of ours takes a place among the uploads."""
+        address = network_of(request.client.host if request.client is not None else "")
+        if self._forms[address] >= MAX_FORMS_EACH:
+            return _come_again()
+        body = _Arriving(request)
+        events = read_multipart(request.headers.get("content-type", ""), aiter(body))
+        self._forms[address] += 1
+        try:
+            async with asyncio.timeout(FORM_SECONDS):
+                form = await _fields(events)
+        finally:
+            self._forms[address] -= 1
+            if not self._forms[address]:
+                del self._forms[address]
+        if self._allowed(form) is None:
+            return _said(HTTPStatus.FORBIDDEN)
         if self._uploads >= MAX_UPLOADS:
-            return _said(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
+            return _come_again()
+        body.is_form = False
         self._uploads += 1
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                status = await self._take(request)
-        except RequestInvalid:
-            status = HTTPStatus.BAD_REQUEST
-        except TimeoutError:
-            status = HTTPStatus.REQUEST_TIMEOUT
-        except MediaAway as error:
-            log.warning("upload_not_kept", error=str(error))
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-        except ClientDisconnect:
-            status = HTTPStatus.BAD_REQUEST  # for nobody
+                return _said(await self._write(form, events))
         finally:
             self._uploads -= 1
-        return _said(status)
 
-    async def _take(self, request: Request) -> HTTPStatus:
-        """The form's fields, then its file, which the fields must allow before its first byte is written."""
-        fields: dict[str, str] = {}
-        events = read_multipart(request.headers.get("content-type", ""), _arriving(request))
-        async for event in events:
-            if not isinstance(event, Part):
-                raise RequestInvalid
-            if event.name == "file":
-                break
-            if len(fields) >= MAX_FIELDS or event.name in fields:
-                raise RequestInvalid
-            fields[event.name] = await _text(events)
-        else:
-            raise RequestInvalid
-        allowed = self._store.allowed(fields.get("policy", ""), fields.get("signature", ""))
-        if allowed is None or (fields.get("key"), fields.get("Content-Type")) != (allowed.key, allowed.content_type):
+    def _allowed(self, form: dict[str, str]) -> Allowed | None:
+        """What a form allows now; None where it is none of ours, was changed, or its time is over."""
+        allowed = self._store.allowed(form.get("policy", ""), form.get("signature", ""))
+        if allowed is None or (form.get("key"), form.get("Content-Type")) != (allowed.key, allowed.content_type):
+            return None
+        return allowed
+
+    async def _write(self, form: dict[str, str], events: AsyncIterator[Part | Piece | End]) -> HTTPStatus:
+        """The file, which is kept only if its form still allows it once it is whole: what a form may bring is awaited
+        by deletions for as long as the form is good, and no longer."""
+        allowed = self._allowed(form)
+        if allowed is None:
             return HTTPStatus.FORBIDDEN
-        return await self._write(allowed, events)
-
-    async def _write(self, allowed: Allowed, events: AsyncIterator[Part | Piece | End]) -> HTTPStatus:
         within, drafting = self._store.within, self._store.draft(allowed.content_type)
         draft = await within(drafting.__enter__)
         try:
@@ -134,6 +154,8 @@ class _Routes:
                     raise RequestInvalid  # the file is the last
             if not whole or not size:
                 raise RequestInvalid
+            if self._allowed(form) is None:
+                return HTTPStatus.FORBIDDEN
             await within(lambda: self._store.keep(draft, allowed.key, allowed.content_type))
             return HTTPStatus.NO_CONTENT
         finally:
@@ -207,16 +229,41 @@ class _Object(Response):
         return start, end
 
 
-async def _arriving(request: Request) -> AsyncIterator[bytes]:
-    """The body's chunks; raises TimeoutError where none comes for too long."""
-    chunks = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        yield chunk
+class _Arriving:
+    """The body's chunks; raises TimeoutError where none comes for too long, and RequestInvalid for fields that do not
+    end."""
+
+    def __init__(self, request: Request) -> None:
+        self._chunks = request.stream()
+        self.is_form = True
+        """The file has not begun."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        received = 0
+        while True:
+            if self.is_form and received > MAX_FORM_BYTES:
+                raise RequestInvalid
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    chunk = await anext(self._chunks)
+            except StopAsyncIteration:
+                return
+            received += len(chunk)
+            yield chunk
+
+
+async def _fields(events: AsyncIterator[Part | Piece | End]) -> dict[str, str]:
+    """The fields before the file, of which the first byte comes next."""
+    fields: dict[str, str] = {}
+    async for event in events:
+        if not isinstance(event, Part):
+            raise RequestInvalid
+        if event.name == "file":
+            return fields
+        if len(fields) >= MAX_FIELDS or event.name in fields:
+            raise RequestInvalid
+        fields[event.name] = await _text(events)
+    raise RequestInvalid
 
 
 async def _text(events: AsyncIterator[Part | Piece | End]) -> str:
@@ -235,3 +282,7 @@ def _said(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response
     if status is HTTPStatus.NO_CONTENT:
         return Response(status_code=status)
     return PlainTextResponse(status.phrase, status, {**HEADERS, "Cache-Control": "no-store", **(headers or {})})
+
+
+def _come_again() -> Response:
+    return _said(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
@@ -26,6 +27,7 @@ from urllib.parse import quote, urlencode
 from silvertalk.errors import MediaAway, MediaTooLarge
 from silvertalk.media.store import (
     LINK_SECONDS,
+    LISTED_AT_ONCE,
     MAX_FILENAME_CHARACTERS,
     MAX_TYPE_CHARACTERS,
     UPLOAD_SECONDS,
@@ -150,6 +152,15 @@ class FolderStore:
 
         paths = [self._path(key) for key in keys]
         await self.within(remove)
+
+    async def some_below(self, prefix: str) -> list[str]:
+        def look() -> list[str]:
+            walked = os.walk(folder, onerror=_unless_gone)
+            paths = (Path(parent, name) for parent, _, names in walked for name in names)
+            return [path.relative_to(self._objects).as_posix() for path in islice(paths, LISTED_AT_ONCE)]
+
+        folder = self._path(checked_prefix(prefix)[:-1])
+        return await self.within(look)
 
     async def delete_below(self, prefix: str) -> int:
         def remove() -> int:

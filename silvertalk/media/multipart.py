@@ -6,6 +6,7 @@ container is memory again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -14,7 +15,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from silvertalk.errors import RequestInvalid
 
-MAX_PART_HEADERS = 16
+SLICE_BYTES = 64 * 1024
+"""Parsed at a stretch; others have their turn in between, however much came at once."""
+MAX_PARTS = 32
+MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 4096
 
 
@@ -61,10 +65,12 @@ async def read_multipart(content_type: str, body: AsyncIterator[bytes]) -> Async
     )
     try:
         async for chunk in body:
-            if chunk:
-                parser.write(chunk)
-            for event in events.taken():
-                yield event
+            for start in range(0, len(chunk), SLICE_BYTES):
+                if start:
+                    await asyncio.sleep(0)
+                parser.write(chunk[start : start + SLICE_BYTES])
+                for event in events.taken():
+                    yield event
         parser.finalize()
     except FormParserError:
         raise _not_multipart() from None
@@ -73,22 +79,30 @@ async def read_multipart(content_type: str, body: AsyncIterator[bytes]) -> Async
 
 
 class _Events:
-    """What the parser has found in the chunk it was given; bounded by that chunk."""
+    """What the parser has found in the slice it was given; bounded by that slice. Bytes that follow each other are one
+    piece, as the parser breaks them wherever a boundary might have begun."""
 
     def __init__(self) -> None:
         self.whole = False
         self._found: list[Event] = []
+        self._data = bytearray()
+        self._parts = 0
         self._headers: dict[bytes, bytes] = {}
+        self._header_count = 0
         self._header_bytes = 0
         self._name = bytearray()
         self._value = bytearray()
 
     def taken(self) -> list[Event]:
+        self._gather()
         found, self._found = self._found, []
         return found
 
     def begin(self) -> None:
-        self._headers, self._header_bytes = {}, 0
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise _not_multipart()
+        self._headers, self._header_count, self._header_bytes = {}, 0, 0
 
     def header_name(self, data: bytes, start: int, end: int) -> None:
         self._count(end - start)
@@ -99,11 +113,12 @@ class _Events:
         self._value += data[start:end]
 
     def header_end(self) -> None:
+        self._header_count += 1
+        if self._header_count > MAX_PART_HEADERS:
+            raise _not_multipart()
         self._headers[bytes(self._name).lower()] = bytes(self._value)
         self._name.clear()
         self._value.clear()
-        if len(self._headers) > MAX_PART_HEADERS:
-            raise _not_multipart()
 
     def headers_end(self) -> None:
         kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
@@ -119,13 +134,19 @@ class _Events:
         )
 
     def piece(self, data: bytes, start: int, end: int) -> None:
-        self._found.append(Piece(data[start:end]))
+        self._data += data[start:end]
 
     def end(self) -> None:
+        self._gather()
         self._found.append(End())
 
     def all(self) -> None:
         self.whole = True
+
+    def _gather(self) -> None:
+        if self._data:
+            self._found.append(Piece(bytes(self._data)))
+            self._data.clear()
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

@@ -7,11 +7,13 @@ and links are signed for the address at which clients reach the store, which may
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aioboto3
 import aiohttp
@@ -21,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from silvertalk.errors import MediaAway, MediaTooLarge
 from silvertalk.media.store import (
     LINK_SECONDS,
+    LISTED_AT_ONCE,
     UPLOAD_SECONDS,
     Stored,
     Upload,
@@ -41,10 +44,14 @@ READY_SECONDS = 1.0
 """`/readyz` asks, and whoever asks that waits for about as long."""
 TRIES = 2
 CONNECTIONS = 20
+PART_BYTES = 16 * 1024 * 1024
+"""A file goes up in parts of so much, which is what it takes of memory; S3 takes no more than 5 GB in one piece."""
+MAX_PARTS = 10_000
+"""As many as S3 takes: the parts of a file above 156 GiB are larger."""
 PAGE = 1000
 """Keys in one listing and one deletion: as many as S3 takes."""
 MIB = 1024 * 1024
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 
 
 @asynccontextmanager
@@ -106,14 +113,39 @@ class BucketStore:
             async with _reached("put", len(data)):
                 await self._client.put_object(**named, Body=data)
             return Stored(key, len(data), content_type)
-        size = (await asyncio.to_thread(data.stat)).st_size
         file = await asyncio.to_thread(data.open, "rb")
         try:
-            async with _reached("put", size):
-                await self._client.put_object(**named, Body=file, ContentLength=size)
+            size = os.fstat(file.fileno()).st_size
+            if size > PART_BYTES:
+                await self._put_parts(named, file, size)
+            else:
+                async with _reached("put", size):
+                    await self._client.put_object(**named, Body=file, ContentLength=size)
         finally:
             await asyncio.to_thread(file.close)
         return Stored(key, size, content_type)
+
+    async def _put_parts(self, named: dict[str, str], file: BinaryIO, size: int) -> None:
+        """One part after the other. What fails in the middle is taken back; of a process that dies in it,
+        `delete_below` finds the parts."""
+        async with _reached("put"):
+            upload = (await self._client.create_multipart_upload(**named))["UploadId"]
+        whole = {"Bucket": named["Bucket"], "Key": named["Key"], "UploadId": upload}
+        try:
+            parts: list[dict[str, object]] = []
+            part_bytes = max(PART_BYTES, math.ceil(size / MAX_PARTS))
+            while piece := await asyncio.to_thread(file.read, part_bytes):
+                number = len(parts) + 1
+                async with _reached("put", len(piece)):
+                    put = await self._client.upload_part(**whole, PartNumber=number, Body=piece)
+                parts.append({"PartNumber": number, "ETag": put["ETag"]})
+            async with _reached("put", size):  # S3 puts the parts together, which takes it a while
+                await self._client.complete_multipart_upload(**whole, MultipartUpload={"Parts": parts})
+        except BaseException:  # a cancellation too: nobody sees parts, and they cost and keep what is somebody's
+            with suppress(MediaAway, KeyError):
+                async with _reached("abort"):
+                    await self._client.abort_multipart_upload(**whole)
+            raise
 
     async def head(self, key: str) -> Stored | None:
         try:
@@ -151,18 +183,40 @@ class BucketStore:
             if answer.get("Errors"):
                 raise MediaAway(f"{len(answer['Errors'])} objects not deleted: {answer['Errors'][0].get('Code')}")
 
+    async def some_below(self, prefix: str) -> list[str]:
+        async with _reached("list"):
+            page = await self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=checked_prefix(prefix), MaxKeys=LISTED_AT_ONCE
+            )
+        return [found["Key"] for found in page.get("Contents", ())]
+
     async def delete_below(self, prefix: str) -> int:
-        """A page is listed and deleted, then the first page is listed again, until there is none."""
+        """A page is listed and deleted, then the first page is listed again, until there is none. Before that, uploads
+        in parts that nobody completes any more."""
         checked_prefix(prefix)
+        await self._abort_below(prefix)
         count = 0
         while True:
-            async with _reached("list"):
-                page = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE)
-            keys = [found["Key"] for found in page.get("Contents", ())]
+            keys = await self.some_below(prefix)
             if not keys:
                 return count
             await self.delete(*keys)
             count += len(keys)
+
+    async def _abort_below(self, prefix: str) -> None:
+        """MinIO lists uploads of whole keys alone, and drops what is not completed within a day by itself."""
+        while True:
+            async with _reached("list"):
+                page = await self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=prefix, MaxUploads=PAGE)
+            begun = page.get("Uploads", ())
+            for upload in begun:
+                with suppress(KeyError):  # completed or aborted meanwhile
+                    async with _reached("abort"):
+                        await self._client.abort_multipart_upload(
+                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+            if not begun or not page.get("IsTruncated"):
+                return
 
     async def ready(self) -> bool:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
@@ -19,6 +20,9 @@ from silvertalk.settings import Settings
 
 LINK_SECONDS = 300
 UPLOAD_SECONDS = 300
+LATE_UPLOAD = timedelta(seconds=UPLOAD_SECONDS + 30)
+"""A form that allowed an upload does so until then, whoever has it."""
+LISTED_AT_ONCE = 1000
 MAX_KEY_CHARACTERS = 200
 MAX_TYPE_CHARACTERS = 100
 
@@ -72,6 +76,10 @@ class MediaStore(Protocol):
 
     async def delete(self, *keys: str) -> None:
         """Delete what is there of these."""
+
+    async def some_below(self, prefix: str) -> list[str]:
+        """Keys that begin with `prefix` (which ends with "/"), `LISTED_AT_ONCE` at most, in no order; none only where
+        there are none. Who takes away what was listed sees the rest by asking again."""
 
     async def delete_below(self, prefix: str) -> int:
         """Delete everything whose key begins with `prefix` (which ends with "/"); how many there were."""

@@ -6,6 +6,8 @@ check the signature, with the one algorithm written out.
 
 Keys change. They are kept for an hour and fetched anew for a key id that is not among them, at most once a minute,
 however many tokens with invented ids come.
+
+A token carries its own nonce, so whoever finds one could show both. It is good for one login, within an hour.
 """
 
 from __future__ import annotations
@@ -16,19 +18,26 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 
 from jose import jwk, jwt
 from jose.exceptions import JOSEError
 
 from silvertalk.compact_tokens import Malformed, bytes_of, object_of, parts_of
-from silvertalk.errors import KakaoAway, KakaoRefused
+from silvertalk.errors import BusAway, KakaoAway, KakaoRefused
+from streaming.bus import Bus
+from streaming.errors import StreamingError
 
 ISSUER = "https://kauth.kakao.com"
 LEEWAY_SECONDS = 60
 MAX_ID_TOKEN_CHARACTERS = 4096
 MAX_LIFE_SECONDS = 2 * 86_400
 """Kakao's live as long as its access tokens, 12 hours at most."""
+MAX_AGE_SECONDS = 3600
+"""A phone logs in with the token that it has just been given."""
+SPENT_SECONDS = MAX_AGE_SECONDS + 3 * LEEWAY_SECONDS
+"""Longer than it is good for, whichever gateway's clock is asked."""
 KEEP_KEYS_SECONDS = 3600.0
 REFETCH_SECONDS = 60.0
 MAX_KEYS = 20
@@ -44,6 +53,20 @@ _OPTIONS = {"verify_aud": False, "verify_at_hash": False, "leeway": LEEWAY_SECON
 
 def is_kakao_id(text: str) -> bool:
     return _KAKAO_ID.fullmatch(text) is not None and int(text) <= MAX_KAKAO_ID
+
+
+async def spend_id_token(bus: Bus, token: str) -> None:
+    """A verified token is shown: raises KakaoRefused for one that was shown before, BusAway where nobody can say.
+
+    Known by what is signed alone: the signature's last character can be written in several ways.
+    """
+    spoken = sha256(token.rpartition(".")[0].encode()).hexdigest()
+    try:
+        first = await bus.values.put_new(f"spent-id-token:{spoken}", b"1", SPENT_SECONDS)
+    except StreamingError:
+        raise BusAway("nobody can be asked whether the id_token was used") from None
+    if not first:
+        raise KakaoRefused("used before")
 
 
 class IdTokens:
@@ -93,6 +116,8 @@ class IdTokens:
         now, issued, ends = time.time(), claims["iat"], claims["exp"]
         if issued > now + LEEWAY_SECONDS or ends < now - LEEWAY_SECONDS or not 0 < ends - issued <= MAX_LIFE_SECONDS:
             raise KakaoRefused("out of its time")
+        if issued < now - MAX_AGE_SECONDS - LEEWAY_SECONDS:
+            raise KakaoRefused("of a login long ago")
         if type(claims.get("sub")) is not str or not is_kakao_id(claims["sub"]):
             raise KakaoRefused("about nobody")
         given = claims.get("nonce")

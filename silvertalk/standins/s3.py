@@ -3,8 +3,8 @@
 Signature Version 4 is verified in all its three places: headers
 (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html), the query of a presigned
 address (…/sigv4-query-string-auth.html), and the policy of a form (…/sigv4-HTTPPOSTConstructPolicy.html), each with its
-times. There are objects (PUT, GET with one range, HEAD, DELETE), ListObjectsV2, DeleteObjects, HeadBucket. Errors have
-S3's codes and its XML.
+times. There are objects (PUT, GET with one range, HEAD, DELETE), uploads in parts (begun, completed, aborted, listed),
+ListObjectsV2, DeleteObjects, HeadBucket. Errors have S3's codes and its XML.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import md5, sha256
+from secrets import token_hex
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -29,6 +30,7 @@ from starlette.types import ASGIApp
 from silvertalk.standins.s3_signatures import Keys, S3Error, check_form, check_request
 
 MAX_KEYS = 1000
+MAX_PARTS = 10_000
 OVERRIDES = ("content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding")
 """What a signed GET may set in its answer, each as `response-…`."""
 
@@ -45,6 +47,15 @@ class S3Object:
 
 
 @dataclass
+class S3Upload:
+    """One in parts that is not completed."""
+
+    key: str
+    content_type: str
+    parts: dict[int, S3Object] = field(default_factory=dict)
+
+
+@dataclass
 class S3StandIn:
     """`app` is the server, `objects` what its bucket holds, by key. `clock` may be moved by a test."""
 
@@ -53,9 +64,13 @@ class S3StandIn:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     page: int = MAX_KEYS
     """Keys in one listing at most."""
+    min_part_bytes: int = 5 * 1024 * 1024
+    """Of any part but the last."""
 
     def __post_init__(self) -> None:
         self.objects: dict[str, S3Object] = {}
+        self.uploads: dict[str, S3Upload] = {}
+        """Those in parts that are not completed, by id."""
         self.requests: list[str] = []
         """Method and path of what came, the oldest first."""
         self._refusals: list[S3Error] = []
@@ -89,6 +104,8 @@ class S3StandIn:
             return self._object(request, key, body)
         if request.method == "HEAD":
             return Response(headers={"x-amz-bucket-region": self.keys.region})
+        if request.method == "GET" and "uploads" in request.query_params:
+            return self._list_uploads(request)
         if request.method == "GET" and request.query_params.get("list-type") == "2":
             return self._list(request)
         if request.method == "POST" and "delete" in request.query_params:
@@ -98,6 +115,8 @@ class S3StandIn:
     # --- objects -----------------------------------------------------------------------------------------------------
 
     def _object(self, request: Request, key: str, body: bytes) -> Response:
+        if {"uploads", "uploadId"} & request.query_params.keys():
+            return self._in_parts(request, key, body)
         if request.method == "PUT":
             return self._put(key, body, request.headers.get("content-type", "binary/octet-stream"))
         if request.method == "DELETE":
@@ -133,6 +152,63 @@ class S3StandIn:
         headers["Content-Length"] = str(len(data))
         return Response(b"" if request.method == "HEAD" else data, status, headers)
 
+    # --- objects in parts --------------------------------------------------------------------------------------------
+
+    def _in_parts(self, request: Request, key: str, body: bytes) -> Response:
+        """https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"""
+        query, of = request.query_params, f"<Bucket>{self.bucket}</Bucket><Key>{escape(key)}</Key>"
+        if request.method == "POST" and "uploads" in query:
+            name = token_hex(16)
+            self.uploads[name] = S3Upload(key, request.headers.get("content-type", "binary/octet-stream"))
+            return _xml(
+                f"<InitiateMultipartUploadResult>{of}<UploadId>{name}</UploadId></InitiateMultipartUploadResult>"
+            )
+        upload = self.uploads.get(query.get("uploadId", ""))
+        if upload is None or upload.key != key:
+            raise S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
+        if request.method == "PUT" and 1 <= int(query.get("partNumber", 0)) <= MAX_PARTS:
+            part = upload.parts[int(query["partNumber"])] = S3Object(body, upload.content_type, self.clock())
+            return Response(headers={"ETag": part.etag})
+        if request.method == "DELETE":
+            del self.uploads[query["uploadId"]]
+            return Response(status_code=204)
+        if request.method == "POST":
+            data = self._together(upload, body)
+            del self.uploads[query["uploadId"]]
+            etag = self._put(key, data, upload.content_type).headers["ETag"]
+            return _xml(
+                f"<CompleteMultipartUploadResult>{of}<ETag>{escape(etag)}</ETag></CompleteMultipartUploadResult>"
+            )
+        raise S3Error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+
+    def _together(self, upload: S3Upload, body: bytes) -> bytes:
+        asked, name = _asked(body)
+        told = [
+            (int(one.findtext(f"{name}PartNumber", "0")), one.findtext(f"{name}ETag", ""))
+            for one in asked.iter(f"{name}Part")
+        ]
+        numbers = [number for number, _ in told]
+        if not told or numbers != sorted(set(numbers)):
+            raise S3Error(400, "InvalidPartOrder", "The list of parts was not in ascending order.")
+        if any(number not in upload.parts or upload.parts[number].etag != etag for number, etag in told):
+            raise S3Error(400, "InvalidPart", "One or more of the specified parts could not be found.")
+        pieces = [upload.parts[number].data for number in numbers]
+        if any(len(piece) < self.min_part_bytes for piece in pieces[:-1]):
+            raise S3Error(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
+        return b"".join(pieces)
+
+    def _list_uploads(self, request: Request) -> Response:
+        prefix = request.query_params.get("prefix", "")
+        limit = min(int(request.query_params.get("max-uploads", MAX_KEYS)), self.page)
+        found = sorted((one.key, name) for name, one in self.uploads.items() if one.key.startswith(prefix))
+        listed = "".join(
+            f"<Upload><Key>{escape(key)}</Key><UploadId>{name}</UploadId></Upload>" for key, name in found[:limit]
+        )
+        return _xml(
+            f"<ListMultipartUploadsResult><Bucket>{self.bucket}</Bucket>"
+            f"<IsTruncated>{str(len(found) > limit).lower()}</IsTruncated>{listed}</ListMultipartUploadsResult>"
+        )
+
     # --- many objects ------------------------------------------------------------------------------------------------
 
     def _list(self, request: Request) -> Response:
@@ -155,12 +231,7 @@ class S3StandIn:
         )
 
     def _delete_many(self, body: bytes) -> Response:
-        try:
-            asked = ElementTree.fromstring(body)
-        except ElementTree.ParseError:
-            raise S3Error(400, "MalformedXML", "The XML you provided was not well-formed") from None
-        space = re.match(r"\{.*\}", asked.tag)
-        name = space.group() if space else ""
+        asked, name = _asked(body)
         keys = [one.findtext(f"{name}Key", "") for one in asked.iter(f"{name}Object")]
         if not 0 < len(keys) <= MAX_KEYS:
             raise S3Error(400, "MalformedXML", "Between 1 and 1000 keys")
@@ -201,6 +272,16 @@ def _ranged(data: bytes, first: str, last: str, headers: dict[str, str]) -> byte
         raise S3Error(416, "InvalidRange", "The requested range is not satisfiable")
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
     return data[start:end]
+
+
+def _asked(body: bytes) -> tuple[ElementTree.Element, str]:
+    """What a body asks for, and the name space of its names."""
+    try:
+        asked = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        raise S3Error(400, "MalformedXML", "The XML you provided was not well-formed") from None
+    space = re.match(r"\{.*\}", asked.tag)
+    return asked, space.group() if space else ""
 
 
 def _deleted(key: str) -> str:

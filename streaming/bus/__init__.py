@@ -219,7 +219,7 @@ class Bus:
     @cached_property
     def values(self) -> Values:
         """Small values that several processes share for a while."""
-        return Values(self.server_for)
+        return Values(self.server_for, self._servers)
 
     @cached_property
     def notices(self) -> NoticeStreams:

@@ -83,6 +83,10 @@ class Limits:
     notice_ttl_ms: int = 24 * 3600_000
     """What a device missed while it was away; one that is away for longer asks for everything anew."""
 
+    refill_batch: int = 200
+    refill_pause_seconds: float = 0.02
+    """At most ten thousand values a second are told again to a server that lost its memory."""
+
     lease_ms: int = 2_000
     """A claim that has not been renewed for so long may be taken over."""
 

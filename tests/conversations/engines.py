@@ -119,6 +119,7 @@ class CaseLlm:
             )
             for place, reply in enumerate(replies)
         ]
+        self.outside = False
         self.asked: list[ReplyRequest] = []
         self.cancelled = 0
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from gpu_node.engines import ReplyRequest, Token
 from gpu_node.engines.chain import FallbackChain
 from gpu_node.engines.gemini import GeminiLlm
+from gpu_node.engines.openai_compatible import OpenAiCompatibleLlm
 from gpu_node.engines.scripted import ScriptedLlm
 from gpu_node.engines.upstream import Deadlines
 from gpu_node.errors import LlmError, LlmInterrupted, LlmMisconfigured, LlmRateLimited, LlmUnavailable
@@ -20,6 +21,7 @@ from silvertalk.standins.serving import served
 from streaming.messages import ReplyContext
 
 HELLO = ReplyRequest("바닷가에 다녀왔어요", ReplyContext())
+NOT_AGREED = ReplyRequest("바닷가에 다녀왔어요", ReplyContext(outside_services=False))
 OFFLINE_REPLY = "그러셨군요. 누구와 가셨어요?"
 
 
@@ -40,14 +42,15 @@ async def gemini_then_offline(model: str) -> AsyncIterator[tuple[FallbackChain, 
             await chain.aclose()
 
 
-async def reply(chain: FallbackChain) -> list[Token]:
-    return [token async for token in chain.stream(HELLO)]
+async def reply(chain: FallbackChain, request: ReplyRequest = HELLO) -> list[Token]:
+    return [token async for token in chain.stream(request)]
 
 
 class Faulty:
     """An engine with a fault of its own after `words` words: what no engine should do, and one day will."""
 
     name = "faulty"
+    outside = False
 
     def __init__(self, words: int) -> None:
         self._words = words
@@ -192,6 +195,59 @@ async def test_cancelling_the_reader_is_no_failure_of_the_engine() -> None:
             async with asyncio.timeout(5):
                 await exchange.ended.wait()
     assert reading.cancelled() and exchange.outcome == "disconnected" and not logs
+
+
+async def test_an_outside_service_is_shown_nothing_that_was_not_agreed_to() -> None:
+    with capture_logs() as logs:
+        async with gemini_then_offline("normal") as (chain, stand_in):
+            assert {token.source for token in await reply(chain, NOT_AGREED)} == {"scripted"}
+            assert not stand_in.exchanges
+            assert {token.source for token in await reply(chain)} == {"gemini"}, "others are answered by it as before"
+    assert not logs
+
+
+async def test_what_was_not_agreed_to_stays_inside_though_nobody_else_answers() -> None:
+    async with gemini_then_offline("normal") as (chain, stand_in):
+        gemini = chain.engines[0]
+        with pytest.raises(LlmUnavailable):
+            await reply(FallbackChain([gemini]), NOT_AGREED)
+        with pytest.raises(LlmInterrupted):
+            await reply(FallbackChain([gemini, Faulty(1)]), NOT_AGREED)
+        with pytest.raises(ZeroDivisionError):
+            await reply(FallbackChain([gemini, Faulty(0)]), NOT_AGREED)
+        assert not stand_in.exchanges
+
+
+@pytest.mark.parametrize(
+    ("url", "outside"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("http://8.8.8.8:8000/v1", True),
+        ("http://0x08080808/v1", True),
+        ("http://134744072/v1", True),
+        ("http://[::ffff:8.8.8.8]/v1", True),
+        ("http://172.32.0.1/v1", True),
+        ("http://127.0.0.1@llm.example/v1", True),
+        ("http://localhost.example.com/v1", True),
+        ("", True),
+        ("http://localhost:11434/v1", False),
+        ("http://127.0.0.1:8000/v1", False),
+        ("http://[::1]:8000/v1", False),
+        ("http://[::ffff:10.0.0.1]/v1", False),
+        ("http://192.168.1.9/v1", False),
+        ("http://172.31.0.1/v1", False),
+        ("http://[fd00::1]/v1", False),
+        ("http://ollama:11434/v1", False),
+        ("http://vllm.talk.svc.cluster.local./v1", False),
+        ("http://host.docker.internal:11434/v1", False),
+    ],
+)
+async def test_a_server_is_outside_unless_its_address_is_private(url: str, outside: bool) -> None:
+    model = OpenAiCompatibleLlm(url, "a-model")
+    assert model.outside is outside
+    assert FallbackChain([model]).outside is outside
+    assert not FallbackChain([model, offline()]).outside
+    await model.aclose()
 
 
 def test_an_empty_chain_is_refused() -> None:

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gpu_node.engines import ReplyRequest, Token
+from gpu_node.engines import LanguageModel, ReplyRequest, Token
+from gpu_node.engines.chain import FallbackChain
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedTts
 from gpu_node.errors import LlmUnavailable
 from gpu_node.spoken_beforehand import APOLOGIES
 from streaming.bus import Bus
-from streaming.messages import APOLOGY, CancelReply, Claimed, ConfirmReply, ReplyDone, TranscriptFinal
+from streaming.messages import APOLOGY, CancelReply, Claimed, ConfirmReply, ReplyContext, ReplyDone, TranscriptFinal
 from tests import product
 from tests.gpu_node.person import Person, deaths, person, somebody_else_is_served
 from tests.streaming.bus.parts import until
@@ -27,8 +28,15 @@ WORDS = len(REPLY.split())
 class Llm(ScriptedLlm):
     """Says `REPLY`, and notes what becomes of those who ask for it; with `hangs_after` words it says no more."""
 
-    def __init__(self, *, hangs_after: int | None = None, error: Exception | None = None) -> None:
-        super().__init__([REPLY], first_token_ms=0, tokens_per_second=10_000)
+    def __init__(
+        self,
+        *,
+        hangs_after: int | None = None,
+        error: Exception | None = None,
+        name: str = "scripted",
+        outside: bool = False,
+    ) -> None:
+        super().__init__([REPLY], first_token_ms=0, tokens_per_second=10_000, name=name, outside=outside)
         self.hangs_after = hangs_after
         self.error = error
         self.asked = 0
@@ -51,7 +59,7 @@ class Llm(ScriptedLlm):
 
 
 @asynccontextmanager
-async def in_a_turn(valkey: Valkey, llm: ScriptedLlm, **options: object) -> AsyncIterator[tuple[Bus, Person]]:
+async def in_a_turn(valkey: Valkey, llm: LanguageModel, **options: object) -> AsyncIterator[tuple[Bus, Person]]:
     """Somebody who has spoken for a second and paused; the node is called `node-1`."""
     voice = ScriptedTts(rtf=0, ms_per_character=20)
     async with Bus.open([valkey.url], name="gateway") as gateway:
@@ -84,6 +92,20 @@ async def test_the_first_sentence_is_made_and_the_rest_waits_to_be_confirmed(val
         assert somebody.texts() == [FIRST, SECOND, THIRD] and somebody.is_well_numbered()
         timings = done.timings_ms
         assert timings["first_token"] <= timings["first_audio"] < timings["confirmed"] < timings["done"]
+
+
+async def test_words_that_no_outside_service_may_see_are_answered_by_an_engine_inside(valkey: Valkey) -> None:
+    abroad = Llm(name="abroad", outside=True)
+    async with in_a_turn(valkey, FallbackChain([abroad, Llm()])) as (gateway, somebody):
+        somebody.ask(speculative=True, context=ReplyContext(outside_services=False))
+        await until(lambda: somebody.samples() == samples_of(FIRST))
+        await somebody_else_is_served(gateway)
+        assert somebody.sources() == ["scripted"] and abroad.asked == 1, "it was asked by somebody else alone"
+        somebody.ask(2, context=ReplyContext(outside_services=False))
+        assert (await somebody.done(2)).source == "scripted"
+        somebody.ask(3)
+        assert (await somebody.done(3)).source == "abroad"
+        assert abroad.asked == 2
 
 
 async def test_a_confirmation_that_comes_at_once_holds_nothing_up(valkey: Valkey) -> None:

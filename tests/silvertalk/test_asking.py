@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from silvertalk.asking import Asking
 from silvertalk.habits import Habits
 from silvertalk.heard import SpokenSentence
-from silvertalk.history import History
+from silvertalk.history import History, Inform
 from silvertalk.house_phrases import clarification, distress_answer, nothing_to_repeat
 from silvertalk.turn import Turn
-from streaming.messages import ConfirmReply, StartReply, TurnOpened
+from streaming.messages import ConfirmReply, ReplyContext, StartReply, TurnOpened
 
 SAID = "바닷가에 다녀오셨군요."
 
@@ -31,9 +32,9 @@ def turn_of(number: int, text: str | None = None) -> Turn:
 class Talk:
     """One conversation's asking, its habits and its history, in which something was said before."""
 
-    def __init__(self, *, per_minute: int = 4, said: str = SAID) -> None:
+    def __init__(self, *, per_minute: int = 4, said: str = SAID, inform: Inform | None = None) -> None:
         self.habits, self.clock = Habits(), Clock()
-        self.history = History(5, language="ko", local_time=str)
+        self.history = History(5, language="ko", local_time=str, **({"inform": inform} if inform else {}))
         if said:
             earlier = turn_of(1)
             earlier.transcript, earlier.source = "어제 바닷가에 갔어요", "llm"
@@ -178,3 +179,18 @@ async def test_a_filler_is_never_said_in_two_turns_running() -> None:
     talk.turn = turn_of(4)
     talk.asking.ask(talk.turn, 48_000)
     assert talk.last_asked.may_fill
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+async def test_whatever_is_asked_of_a_node_says_whether_outside_services_may_see_it(agreed: bool) -> None:
+    def inform(context: ReplyContext, turns_left: int) -> ReplyContext:
+        return msgspec.structs.replace(context, outside_services=True)
+
+    talk = Talk(inform=inform if agreed else None)
+    assert talk.asking.context_now.outside_services is agreed
+    assert talk.asking.speculate(talk.turn, 16_000)
+    assert talk.last_asked.context.outside_services is agreed
+    talk.asking.ask(talk.turn, 32_000)
+    assert talk.last_asked.context.outside_services is agreed
+    talk.asking.again(talk.turn)
+    assert talk.last_asked.context.outside_services is agreed

@@ -10,7 +10,7 @@ import pytest
 
 from silvertalk.committer import Committer
 from silvertalk.database import Database
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from streaming.messages import TurnRecord
 from tests.postgres import Postgres
 from tests.silvertalk.records import SESSION, USER, record

@@ -26,7 +26,7 @@ from silvertalk.database import Database, turn_row
 from silvertalk.errors import DatabaseAway, DatabaseRefused
 from silvertalk.migrating import migrate, migration_engine, migrations_folder
 from silvertalk.models import Habit
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from streaming.messages import Witness
 from tests.postgres import Postgres
 from tests.silvertalk.records import SESSION, START_MS, USER, record
@@ -427,6 +427,108 @@ async def reachable(server: Postgres) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
+
+
+# --- what one call meets, and the others do not -----------------------------------------------------------------------
+
+
+async def test_a_time_out_of_the_callers_own_says_nothing_about_the_database(database: Database) -> None:
+    with pytest.raises(DatabaseAway):
+        async with database.transaction() as connection:
+            await connection.execute(text("SELECT 1"))
+            async with asyncio.timeout(0.01):
+                await asyncio.Event().wait()
+    assert database.ready
+    with pytest.raises(DatabaseAway):
+        async with database.transaction() as connection:
+            async with asyncio.timeout(0):
+                await connection.execute(text("SELECT 1"))
+    assert database.ready
+
+
+async def test_a_caller_who_waits_for_something_else_too_long_says_nothing_about_the_database(url: str) -> None:
+    async with Database(url, timeout_seconds=0.5) as database:
+        await database.wait_ready()
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as connection:
+                await connection.execute(text("SELECT 1"))
+                await asyncio.Event().wait()
+        assert database.ready
+
+
+async def test_sqlite_that_somebody_writes_into_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "silvertalk.sqlite3"
+    async with Database(f"sqlite+aiosqlite:///{path}", timeout_seconds=0.5) as database:
+        await database.wait_ready()
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseAway):
+                await database.commit_turn(record())
+            assert database.ready
+            assert await database.count_turns() == 0, "reading goes on"
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])
+async def test_postgres_that_met_another_call_is_not_lost(postgres: Postgres, state: str) -> None:
+    async with Database(database_url(await postgres.new_database())) as database:
+        await database.wait_ready()
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as connection:
+                await connection.execute(text(f"DO $$ BEGIN RAISE 'no' USING ERRCODE = '{state}'; END $$"))
+        assert database.ready
+
+
+async def test_postgres_whose_locks_and_connections_are_taken_is_not_lost(postgres: Postgres) -> None:
+    async with Database(database_url(await postgres.new_database()), timeout_seconds=1.0, pool_size=2) as database:
+        await database.wait_ready()
+        taken, go_on = asyncio.Event(), asyncio.Event()
+
+        async def locked() -> None:
+            async with database.transaction() as connection:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(1)"))
+                taken.set()
+                await go_on.wait()
+
+        async def idle() -> None:
+            async with database.transaction():
+                await go_on.wait()
+
+        holding = asyncio.create_task(locked())
+        await taken.wait()
+        with pytest.raises(DatabaseAway):
+            await locked()
+        assert database.ready, "a lock that is not let go"
+        await asyncio.gather(holding, return_exceptions=True)
+        waiting = [asyncio.create_task(idle()) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(DatabaseAway):
+            await database.count_turns()
+        assert database.ready, "a pool that is empty"
+        go_on.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+# --- what was deleted is gone ----------------------------------------------------------------------------------------
+
+
+async def test_sqlites_log_is_emptied_once_nobody_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "silvertalk.sqlite3"
+    async with Database(f"sqlite+aiosqlite:///{path}", timeout_seconds=2.0) as database:
+        await database.wait_ready()
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            await database.commit_turn(record(transcript="canary"))
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM turns").fetchone()
+            async with database.transaction() as connection:
+                await connection.execute(text("DELETE FROM turns"))
+            log = tmp_path / "silvertalk.sqlite3-wal"
+            assert not await database.wipe()
+            assert log.stat().st_size > 0
+            assert database.ready
+            reader.execute("ROLLBACK")
+            assert await database.wipe()
+            assert log.stat().st_size == 0
+            assert b"canary" not in path.read_bytes()
 
 
 # --- the types -------------------------------------------------------------------------------------------------------

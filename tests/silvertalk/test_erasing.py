@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.engine import make_url
+from starlette.responses import Response
 
 from silvertalk import audit, erasing
 from silvertalk.belongings import BELONGINGS
 from silvertalk.columns import Model
 from silvertalk.database import Database, user_hash
 from silvertalk.erasing import ask_to_erase, erase_person, receipt_of
-from silvertalk.errors import AccountErased
+from silvertalk.errors import AccountErased, KakaoAway
 from silvertalk.job_kinds import JobPostponed, WorkParts
-from silvertalk.jobs import JobRow, Jobs
-from silvertalk.kept_answers import Answers
+from silvertalk.jobs import TRIES, JobRow, Jobs
+from silvertalk.kept_answers import Answers, Kept
 from silvertalk.keys import signing_secret
 from silvertalk.media.store import open_media, user_prefix
-from silvertalk.models import Job, Photo
+from silvertalk.models import Job, Photo, User
 from silvertalk.notices import Notices
-from silvertalk.people import ensure_person
+from silvertalk.people import ensure_person, new_person
 from silvertalk.revocations import Revocations
-from silvertalk.settings import Settings, database_url
+from silvertalk.setting_values import database_url
+from silvertalk.settings import Settings
+from silvertalk.standins.kakao import KakaoStandIn
+from silvertalk.standins.serving import served
 from silvertalk.tokens import AccessTokens
 from streaming.bus import Bus, Journal
 from streaming.messages import SessionOpened
@@ -186,6 +193,23 @@ async def test_what_comes_late_is_refused(parts: WorkParts) -> None:
     assert await rows_with(parts.database, ME) == []
 
 
+async def test_an_answer_that_was_still_being_made_is_kept_nowhere(parts: WorkParts) -> None:
+    answers = Answers(parts.bus, signing_secret(parts.settings))
+    before, after = (answers.known(ME, f"key-of-mine-{number}", b"h" * 32) for number in (1, 2))
+
+    async def meanwhile(stage: str, progress: float) -> None:
+        """One request is at work all the time, another had shown its token just before it was worth nothing."""
+        if stage == "kakao":
+            await answers.keep(before, Kept(before.request, "done", 200, (), MARK.encode()))
+            assert await answers.begin(after) is None
+            await answers.keep(after, Kept(after.request, "done", 200, (), MARK.encode()))
+
+    assert await answers.begin(before) is None
+    receipt = await ask(parts)
+    await erase_person(parts, await the_job(parts, receipt), meanwhile)
+    assert [await parts.bus.values.get(known.name) for known in (before, after)] == [None, None]
+
+
 async def test_a_writer_that_came_first_is_waited_for(parts: WorkParts) -> None:
     """What it writes is committed before the tombstone, and so before the job looks."""
     written = asyncio.Event()
@@ -253,7 +277,7 @@ async def test_an_upload_that_is_still_allowed_is_waited_for(
     assert await parts.media.head(late) is None
     done = await receipt_of(parts.database, receipt)
     assert done is not None
-    assert done.counts["objects"] == 1
+    assert done.counts["objects"] == 2, "it was brought twice"
 
 
 async def test_the_tombstone_names_nobody(parts: WorkParts) -> None:
@@ -261,3 +285,100 @@ async def test_the_tombstone_names_nobody(parts: WorkParts) -> None:
     await erase_person(parts, await the_job(parts, receipt), nothing_to_report)
     (found,) = await rows_with(parts.database, user_hash(ME))
     assert found.startswith("erasures")
+
+
+@pytest.mark.parametrize("parts", ["sqlite"], indirect=True)
+async def test_it_is_complete_once_the_databases_file_is_wiped(
+    parts: WorkParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts.database, "_timeout", 1.0)
+    await everything(parts, ME, MARK)
+    receipt = await ask(parts)
+    path = Path(str(make_url(parts.settings.database).database))
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM turns").fetchone()
+        with pytest.raises(JobPostponed):
+            await erase_person(parts, await the_job(parts, receipt), nothing_to_report)
+        waiting = await receipt_of(parts.database, receipt)
+        assert waiting is not None
+        assert waiting.completed_at is None
+        reader.execute("ROLLBACK")
+        await erase_person(parts, await the_job(parts, receipt), nothing_to_report)
+        done = await receipt_of(parts.database, receipt)
+        assert done is not None
+        assert done.completed_at is not None
+        assert done.counts == {belonging.table.name: 1 for belonging in BELONGINGS} | {"objects": 2}
+        assert found_in_files(path.parent, MARK) == []
+        assert found_in_files(path.parent, ME) == []
+
+
+@pytest.mark.parametrize("near_its_end", [False, True])
+async def test_kakao_is_waited_for_for_days_and_then_gone_without(parts: WorkParts, near_its_end: bool) -> None:
+    """Nothing of ours is left by then; what it still waits for is in the job's row."""
+    async with served(kakao_away) as address:
+        kakao = {"kakao_api_url": address, "kakao_admin_key": "an-admin-key"}
+        kakao |= {"kakao_rest_key": "a-key", "kakao_app_id": "1"}
+        settings = Settings.model_validate({"data_dir": parts.settings.data_dir, **kakao})
+        knowing_kakao = replace(parts, settings=settings)
+        await furnish(parts.database, ME, MARK)
+        async with parts.database.transaction() as connection:
+            await connection.execute(update(User).where(User.id == ME).values(kakao_id="1234567"))
+        receipt = await ask(parts)
+        job = await the_job(parts, receipt)
+        if near_its_end:
+            await erase_person(knowing_kakao, job._replace(deadline_at=datetime.now(UTC)), nothing_to_report)
+        else:
+            with pytest.raises(KakaoAway):
+                await erase_person(knowing_kakao, job._replace(attempts=TRIES), nothing_to_report)
+    done = await receipt_of(parts.database, receipt)
+    assert done is not None
+    assert (done.completed_at is not None) is near_its_end
+
+
+@pytest.mark.parametrize("back", ["after", "before"])
+async def test_who_is_back_meanwhile_is_not_unlinked(
+    parts: WorkParts, monkeypatch: pytest.MonkeyPatch, back: str
+) -> None:
+    """Kakao is asked once, however often the job is begun again, and not where there is a new account already."""
+    monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=0.5))
+    kakao = KakaoStandIn()
+    person = {"kakao_id": "1001"}
+    async with served(kakao.app) as address:
+        knowing = {"kakao_api_url": address, "kakao_auth_url": address, "kakao_admin_key": "practice-admin-key"}
+        knowing |= {"kakao_rest_key": "practice-rest-key", "kakao_app_id": "100001"}
+        settings = Settings.model_validate({"data_dir": parts.settings.data_dir, **knowing})
+        knowing_kakao = replace(parts, settings=settings)
+        await furnish(parts.database, ME, MARK)
+        async with parts.database.transaction() as connection:
+            await connection.execute(update(User).where(User.id == ME).values(person))
+            await audit.note(connection, ME, "photo_deleted", "1")
+        receipt = await ask(parts)
+        if back == "before":
+            with pytest.raises(asyncio.CancelledError):
+                await erase_person(knowing_kakao, await the_job(parts, receipt), killed_before_kakao)
+        else:
+            with pytest.raises(JobPostponed):
+                await erase_person(knowing_kakao, await the_job(parts, receipt), nothing_to_report)
+        assert kakao.unlinked == ([] if back == "before" else [1001])
+        async with parts.database.transaction() as connection:
+            await connection.execute(parts.database.insert(User.__table__).values(new_person(OTHER, **person)))
+            if back == "after":
+                await connection.execute(update(User).where(User.id == OTHER).values(kakao_id=None))
+        kakao.unlinked.clear()
+        await asyncio.sleep(0.5)
+        await erase_person(knowing_kakao, await the_job(parts, receipt), nothing_to_report)
+        assert kakao.unlinked == []
+    done = await receipt_of(parts.database, receipt)
+    assert done is not None
+    assert done.completed_at is not None
+    assert ("kakao" in done.counts) is (back == "after")
+
+
+async def killed_before_kakao(stage: str, progress: float) -> None:
+    if stage == "kakao":
+        raise asyncio.CancelledError
+
+
+async def kakao_away(scope: Any, receive: Any, send: Any) -> None:
+    await Response(status_code=503)(scope, receive, send)

@@ -12,11 +12,12 @@ from typing import Any, cast, get_args
 import pytest
 from sqlalchemy import delete, update
 
+from silvertalk import metrics
 from silvertalk.database import Database, user_hash
-from silvertalk.errors import JobFailed, MediaAway
-from silvertalk.job_kinds import KINDS, JobPostponed, Report, Work, WorkParts, work_of
+from silvertalk.errors import DatabaseAway, JobFailed, KakaoAway, MediaAway
+from silvertalk.job_kinds import KINDS, PERSISTENT, JobPostponed, Report, Work, WorkParts, work_of
 from silvertalk.job_running import JobRunner
-from silvertalk.jobs import JobKind, JobRow, Jobs, jobs, moment_of
+from silvertalk.jobs import TRIES, JobKind, JobRow, Jobs, jobs, moment_of
 from silvertalk.media.store import open_media
 from silvertalk.models import Erasure
 from silvertalk.notice_feeds import Feed
@@ -24,6 +25,7 @@ from silvertalk.notices import Notices
 from silvertalk.revocations import Revocations
 from silvertalk.settings import Settings
 from streaming.bus import Bus
+from streaming.errors import BusFull, BusUnavailable
 from tests.valkey import Valkey
 
 USER = "5b2b8f0e-5f0c-4d7a-9d61-0f1f7f3c2a10"
@@ -37,7 +39,14 @@ class Bench:
     feed: Feed
 
     def runner(self, work: Work, *, lease: float = 30) -> JobRunner:
-        return JobRunner(self.parts, slots=2, lease_seconds=lease, waits_seconds=(0.1, 0.1), works=lambda kind: work)
+        return JobRunner(
+            self.parts,
+            slots=2,
+            lease_seconds=lease,
+            waits_seconds=(0.1, 0.1),
+            away_seconds=(0.05, 0.2),
+            works=lambda kind: work,
+        )
 
     async def ask(self, kind: JobKind = "thumbnails", within: timedelta = timedelta(hours=1)) -> str:
         async with self.parts.database.transaction() as connection:
@@ -46,6 +55,13 @@ class Bench:
     async def row(self, job: str) -> JobRow:
         row = await self.parts.jobs.of(USER, job)
         assert row is not None
+        return row
+
+    async def until(self, job: str, status: str) -> JobRow:
+        """Of an erasure nobody is told, so its row is asked."""
+        async with asyncio.timeout(20):
+            while (row := await self.row(job)).status != status:  # noqa: ASYNC110 - a row sets no event
+                await asyncio.sleep(0.02)
         return row
 
     async def told(self, status: str) -> dict[str, Any]:
@@ -130,7 +146,7 @@ async def test_what_fails_is_tried_again_and_then_a_dead_letter(bench: Bench) ->
         raise MediaAway("the store is gone")
 
     work, begun = counting(fail)
-    job = await bench.ask()
+    job = await bench.ask("export")
     bench.runner(work).run_soon(job)
     told = await bench.told("failed")
     assert told["error_code"] == "media_away"
@@ -332,3 +348,109 @@ async def test_a_job_that_must_wait_takes_no_place_and_is_no_try(bench: Bench) -
     assert (await bench.row(job)).status in ("pending", "running", "done")
     await bench.told("done")
     assert began == [1] * 5
+
+
+AWAY: list[Exception] = [
+    MediaAway("the store is gone"),
+    BusUnavailable("no Redis"),
+    BusFull("no memory"),
+    DatabaseAway("no answer"),
+    KakaoAway("too slow"),
+]
+
+
+@pytest.mark.parametrize("kind", sorted(PERSISTENT))
+async def test_a_part_that_is_away_is_waited_for_longer_than_a_job_is_tried(bench: Bench, kind: JobKind) -> None:
+    async def away_at_first(time: int) -> None:
+        if time <= len(AWAY):
+            raise AWAY[time - 1]
+
+    postponed = metrics.JOBS.labels(kind, "postponed")
+    before = postponed._value.get()
+    work, begun = counting(away_at_first)
+    job = await bench.ask(kind)
+    runner = bench.runner(work)
+    await runner.run(job)
+    row = await bench.until(job, "done")
+    assert len(begun) == len(AWAY) + 1 > TRIES
+    assert (row.attempts, [one.attempts for one in begun]) == (1, [1] * len(begun))
+    assert postponed._value.get() - before == len(AWAY)
+    assert runner._away == {}
+
+
+async def test_the_waits_for_a_part_grow_and_the_first_is_short(bench: Bench) -> None:
+    async def away(_: int) -> None:
+        raise MediaAway
+
+    work, _ = counting(away)
+    job = await bench.ask("erase")
+    runner = JobRunner(bench.parts, slots=1, lease_seconds=30, works=lambda kind: work)
+    waits = []
+    for _ in range(12):
+        await runner.run(job)
+        row = await bench.row(job)
+        assert (row.status, row.attempts) == ("pending", 0)
+        waits.append((row.due_at - row.updated_at).total_seconds())
+        async with bench.parts.database.transaction() as connection:
+            await connection.execute(update(jobs).values(due_at=row.updated_at))  # nobody waits for that here
+    await runner.drain(0)
+    assert 5 <= waits[0] <= 10.1
+    assert waits[:9] == sorted(waits[:9])
+    assert all(1800 <= wait <= 3600.1 for wait in waits[-3:])
+
+
+async def test_it_waits_until_its_deadline_and_no_longer(bench: Bench) -> None:
+    async def away(_: int) -> None:
+        raise MediaAway
+
+    work, begun = counting(away)
+    job = await bench.ask("erase", within=timedelta(seconds=1.5))
+    bench.runner(work).run_soon(job)
+    assert (await bench.until(job, "failed")).error_code == "deadline"
+    assert begun
+
+
+async def test_what_is_wrong_with_the_job_itself_is_no_waiting(bench: Bench) -> None:
+    async def fail(_: int) -> None:
+        raise ValueError
+
+    work, begun = counting(fail)
+    job = await bench.ask("thumbnails")
+    bench.runner(work).run_soon(job)
+    assert (await bench.told("failed"))["error_code"] == "ValueError"
+    assert len(begun) == TRIES
+
+
+async def test_a_database_that_goes_in_the_middle_costs_a_deletion_no_try(bench: Bench) -> None:
+    """The lease cannot be renewed, so the work is stopped; that is the database's doing and not the job's."""
+    database = bench.parts.database
+    lost, back = asyncio.Event(), asyncio.Event()
+
+    async def until_stopped(parts: WorkParts, job: JobRow, report: Report) -> None:
+        began.append(job.attempts)
+        if len(began) == 1:
+            lost.set()
+            await asyncio.Event().wait()
+
+    began: list[int] = []
+    whole = database.transaction
+
+    @asynccontextmanager
+    async def gone() -> AsyncIterator[Any]:
+        raise DatabaseAway
+        yield
+
+    job = await bench.ask("erase")
+    runner = bench.runner(until_stopped, lease=0.6)
+    running = asyncio.create_task(runner.run(job))
+    await lost.wait()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "transaction", gone)
+        patch.setattr(database, "wait_ready", back.wait)
+        await asyncio.sleep(1.5)
+        patch.undo()
+        back.set()
+    assert database.transaction == whole
+    await running
+    await bench.until(job, "done")
+    assert began == [1, 1]

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from silvertalk.database import Database
 from silvertalk.jobs import JobKind, JobRow, Jobs, jobs
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from tests.postgres import Postgres
 
 USER = "5b2b8f0e-5f0c-4d7a-9d61-0f1f7f3c2a10"

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import select, update
 
 from silvertalk.columns import new_id
-from silvertalk.database import Database, user_hash
+from silvertalk.database import Database, no_writer_of, user_hash
 from silvertalk.errors import AccountErased, DatabaseAway, RefreshRefused, RefreshReused, TokenRefused
 from silvertalk.logins import GRACE, LIFE, MAX_LOGINS, Logins, _logins, _tokens
 from silvertalk.models import Erasure
 from silvertalk.people import ensure_person
 from silvertalk.revocations import KEPT_SECONDS, Revocations
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from silvertalk.tokens import AccessTokens, Identity
 from streaming.bus import Bus
 from tests.postgres import Postgres
@@ -225,3 +225,15 @@ async def test_while_the_database_is_away_that_is_said(valkey: Valkey, tmp_path:
         logins = Logins(away, Revocations(bus, away), SECRET)
         with pytest.raises(DatabaseAway):
             await logins.rotate("A" * 43)
+
+
+async def test_a_refresh_and_a_deletion_do_not_wait_for_each_other(house: House) -> None:
+    """Both ask for the person first and for the login then."""
+    user = await house.person()
+    login, token = await house.begin(user)
+    async with house.database.transaction() as connection:
+        await no_writer_of(connection, user)
+        rotating = asyncio.create_task(house.logins.rotate(token))
+        await asyncio.wait([rotating], timeout=0.3)
+        await connection.execute(update(_logins).where(_logins.c.id == login).values(revoked_for=""))
+    assert (await rotating).login == login

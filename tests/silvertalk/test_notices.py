@@ -18,7 +18,7 @@ from silvertalk.jobs import moment_of
 from silvertalk.models import Erasure, Outgoing
 from silvertalk.notice_feeds import MAX_FEEDS_PER_PERSON, MAX_WAITING, Feed, FeedItem
 from silvertalk.notices import Notices
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from streaming.bus import Bus, Limits
 from streaming.errors import BusUnavailable
 from tests.postgres import Postgres
@@ -243,3 +243,53 @@ async def test_a_notice_is_no_place_for_much(valkey: Valkey, database: Database)
         with pytest.raises(ValueError, match="too many"):
             async with database.transaction() as connection:
                 await notices.record(connection, USER, "photo", {"id": "x" * 5_000})
+
+
+async def test_a_redis_that_is_slow_holds_up_nobody_who_writes(
+    own_valkey: Valkey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices_module, "SEND_SECONDS", 60)
+    async with notices_on(own_valkey, database, limits=Limits(patience_seconds=60)) as notices:
+        await record(notices, database, 1)
+        own_valkey.client.client_pause(60_000, all=False)
+        publishing = asyncio.create_task(notices.publish(USER))
+        await asyncio.sleep(0.5)  # until it waits for Redis
+        await record(notices, database, 2)
+        assert not publishing.done()
+        own_valkey.client.client_unpause()
+        await publishing
+        await notices.publish(USER)
+        assert await left(database) == 0
+        async with await notices.feeds.open(USER, after="0-0") as feed:
+            assert numbers_of(await take(feed, 2)) == ["1", "2"]
+
+
+async def test_a_redis_that_does_not_answer_says_nothing_about_the_database(
+    own_valkey: Valkey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices_module, "SEND_SECONDS", 0.1)
+    async with notices_on(own_valkey, database) as notices:
+        await record(notices, database, 1)
+        own_valkey.client.client_pause(60_000, all=False)
+        await notices.publish(USER)
+        assert database.ready
+        assert await left(database) == 1
+        own_valkey.client.client_unpause()
+
+
+async def test_who_was_deleted_while_they_were_told_has_no_stream(
+    own_valkey: Valkey, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices_module, "SEND_SECONDS", 60)
+    async with notices_on(own_valkey, database, limits=Limits(patience_seconds=60)) as notices:
+        await record(notices, database, 1)
+        own_valkey.client.client_pause(60_000, all=False)
+        publishing = asyncio.create_task(notices.publish(USER))
+        await asyncio.sleep(0.5)  # until it waits for Redis
+        async with database.transaction() as connection:
+            row = {"receipt": str(uuid.uuid4()), "user_hash": user_hash(USER), "asked_at": await moment_of(connection)}
+            erasure = database.insert(cast(Table, Erasure.__table__)).values(**row, completed_at=None, counts={})
+            await connection.execute(erasure)
+        own_valkey.client.client_unpause()
+        await publishing
+        assert own_valkey.length(f"silvertalk:notices:{USER}") == 0

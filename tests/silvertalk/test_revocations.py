@@ -1,7 +1,9 @@
 """What is revoked stays revoked, whichever of Redis and the database is away."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,6 +66,11 @@ async def refused(revocations: Revocations, identity: Identity) -> bool:
     except TokenRefused:
         return True
     return False
+
+
+async def restored(revocations: Revocations) -> None:
+    if revocations._restoring is not None:
+        await asyncio.wait([revocations._restoring])
 
 
 async def test_one_login_is_revoked_and_the_others_are_not(
@@ -137,8 +144,67 @@ async def test_a_redis_that_lost_its_memory_is_told_again(
     redis.client.flushall()
     afresh = Revocations(revocations._bus, database)
     assert await refused(afresh, revoked), "with the first question already"
-    assert await refused(afresh, TOKENS.issue(gone, "guest").identity)
+    with pytest.raises(AccountErased):  # the database decides
+        await afresh.check(TOKENS.issue(gone, "guest").identity)
     assert not await refused(afresh, good)
+    await restored(afresh)
+    assert await refused(afresh, TOKENS.issue(gone, "guest").identity), "and then Redis knows"
+    assert leaked_keys(redis.client) == []
+
+
+async def test_each_server_is_known_to_know_by_itself(database: Database) -> None:
+    """What one server remembers says nothing of what another forgot."""
+    with running_valkey() as one, running_valkey() as another:
+        async with Bus.open([one.url, another.url], name="revocations") as bus, Revocations(bus, database) as all_told:
+            revoked = [await login_of(database, all_told) for _ in range(9)]
+            await refused(all_told, revoked[0])  # both come up knowing nothing
+            await restored(all_told)
+            for identity in revoked:
+                await all_told.revoke(USER, identity.login)
+            places = {bus.server_for(f"revoked-login:{identity.login}").name for identity in revoked}
+            assert len(places) == 2
+            for server in (one, another):
+                server.flush()
+                async with Revocations(bus, database) as afresh:
+                    assert all([await refused(afresh, identity) for identity in revoked])
+                    await restored(afresh)
+            await database.close()
+            async with Revocations(bus, database) as afresh:
+                assert all([await refused(afresh, identity) for identity in revoked]), "the servers know it all again"
+
+
+async def test_where_a_server_is_left_out_its_keys_have_moved(database: Database) -> None:
+    """The servers that stay were told everything, but of their own share."""
+    with running_valkey() as one, running_valkey() as another:
+        async with Bus.open([one.url, another.url], name="both") as bus, Revocations(bus, database) as both:
+            revoked = [await login_of(database, both) for _ in range(9)]
+            await both.revoke(USER, revoked[0].login)
+            assert await refused(both, revoked[0])
+            await refused(both, revoked[1])
+            await restored(both)
+            for identity in revoked:
+                await both.revoke(USER, identity.login)
+        for left in (one, another):
+            async with Bus.open([left.url], name="left") as bus, Revocations(bus, database) as alone:
+                assert all([await refused(alone, identity) for identity in revoked])
+
+
+async def test_redis_is_told_again_once_however_many_ask(
+    database: Database, revocations: Revocations, redis: Valkey
+) -> None:
+    *revoked, good = [await login_of(database, revocations) for _ in range(8)]
+    async with database.transaction() as connection:
+        which = _logins.c.id.in_([identity.login for identity in revoked])
+        await connection.execute(_logins.update().where(which).values(revoked_at=datetime.now(UTC)))
+    redis.flush()
+    async with Revocations(revocations._bus, database) as afresh:
+        answers = await asyncio.gather(*(refused(afresh, identity) for identity in (good, *revoked)))
+        assert answers == [False] + 7 * [True], "the database decides"
+        await restored(afresh)
+        calls: dict[str, dict[str, int]] = redis.client.info("commandstats")
+        assert calls["cmdstat_set"]["calls"] == len(revoked) + 1, "each login and the mark"
+        await database.close()
+        assert await asyncio.gather(*(refused(afresh, identity) for identity in (good, *revoked))) == answers
     assert leaked_keys(redis.client) == []
 
 
@@ -181,6 +247,40 @@ async def test_a_deleted_person_and_a_former_guest_are_refused_without_redis(
         await revocations.check(TOKENS.issue(USER, "guest").identity)
 
 
+async def test_a_guest_who_became_an_account_stays_refused_after_redis_lost_its_memory(
+    database: Database, revocations: Revocations, redis: Valkey
+) -> None:
+    """Under one id: it stands in no list of what was revoked."""
+    guest, stranger = TOKENS.issue(USER, "guest").identity, TOKENS.issue(new_id(), "guest").identity
+    async with database.transaction() as connection:
+        await connection.execute(users.update().where(users.c.id == USER).values(kakao_id="1"))
+    account = await login_of(database, revocations)
+    redis.flush()
+    async with Revocations(revocations._bus, database) as afresh:
+        everybody = (guest, guest, guest, account, stranger)
+        answers = await asyncio.gather(*(refused(afresh, identity) for identity in everybody))
+        assert answers == [True, True, True, False, False], "the database decides, for all who ask at once"
+        await restored(afresh)
+        await database.close()
+        answers = await asyncio.gather(*(refused(afresh, identity) for identity in everybody))
+        assert answers == [True, True, True, False, False], "and then Redis knows"
+
+
 async def test_redis_sees_no_persons_id(database: Database, revocations: Revocations, redis: Valkey) -> None:
     await revocations.revoke(USER)
     assert not [key for key in redis.client.scan_iter("*value*") if USER.encode() in key]
+
+
+async def test_the_database_is_asked_while_somebody_writes_into_it(
+    tmp_path: Path, database: Database, revocations: Revocations, redis: Valkey
+) -> None:
+    good = await login_of(database, revocations)
+    redis.kill()
+    with closing(sqlite3.connect(tmp_path / "silvertalk.sqlite3", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert not await refused(revocations, good)
+        gone = {"receipt": new_id(), "user_hash": user_hash(USER), "asked_at": "2026-01-01 00:00:00", "counts": "{}"}
+        writer.execute("INSERT INTO erasures VALUES (:receipt, :user_hash, :asked_at, NULL, :counts)", gone)
+        writer.execute("COMMIT")
+    with pytest.raises(AccountErased):
+        await revocations.check(good)

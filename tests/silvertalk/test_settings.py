@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from silvertalk.errors import ConfigurationError
-from silvertalk.settings import Settings, database_url
+from silvertalk.setting_values import database_url
+from silvertalk.settings import Settings
 
 SECRET = "q8Jm2vXb7LpZ4tRw9sKd1hFg6yNc3aEu"
 BUS_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -72,6 +73,15 @@ def test_a_cloud_with_all_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.bus == tuple(part.strip() for part in CLOUD["BUS_URLS"].split(","))
     assert not settings.guests_allowed
     assert settings.origins(1234) == {"https://talk.example.org"}
+
+
+def test_outside_services_are_asked_about_unless_one_runs_ones_own_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch).outside_services_allowed
+    assert not read(monkeypatch, OUTSIDE_SERVICES="Ask").outside_services_allowed
+    assert not read(monkeypatch, **CLOUD, OUTSIDE_SERVICES="").outside_services_allowed
+    assert not read(monkeypatch, DEPLOYMENT_MODE="local").outside_services_allowed
+    assert read(monkeypatch, OUTSIDE_SERVICES="allowed").outside_services_allowed
+    assert "OUTSIDE_SERVICES should be 'ask' or 'allowed'" in complaint(monkeypatch, OUTSIDE_SERVICES="never")
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "BUS_URLS", "JWT_SECRET"])

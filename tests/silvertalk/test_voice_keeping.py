@@ -16,17 +16,25 @@ import numpy as np
 import pytest
 import soundfile
 
+from silvertalk import conversations
 from silvertalk.consents import decide
 from silvertalk.conversations import voice_prefix
 from silvertalk.database import Database
-from silvertalk.errors import NotFound
+from silvertalk.errors import DatabaseRefused, MediaAway, NotFound
 from silvertalk.login import log_in_as_guest
 from silvertalk.media.store import MediaStore
 from silvertalk.people import ensure_person
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from silvertalk.standins.s3_signatures import S3Error
 from silvertalk.turn import Turn
-from silvertalk.voice_keeping import MAX_GAP_SAMPLES, VoiceKeeper, flac, forget_voices, kept_voice
+from silvertalk.voice_keeping import (
+    MAX_GAP_SAMPLES,
+    VoiceKeeper,
+    finish_forgetting,
+    flac,
+    forget_voices,
+    kept_voice,
+)
 from streaming.messages import AudioBatch, TurnOpened
 from streaming.protocol import TurnCommitted
 from tests import product
@@ -191,6 +199,85 @@ async def test_a_store_that_comes_back_gets_it(bench: Bench) -> None:
     await bench.close()
     await bench.done()
     assert await bench.kept() != ""
+
+
+async def test_a_deleted_conversation_keeps_no_voice_that_was_still_on_its_way(bench: Bench) -> None:
+    await bench.agree()
+    await bench.close(commit=False)
+    row = record(1, session=SESSION, user=USER)
+    await bench.database.commit_turn(row)
+    delete_below, puts = bench.media.delete_below, 0
+
+    async def kept_meanwhile(prefix: str) -> int:
+        nonlocal puts
+        gone = await delete_below(prefix)
+        if not puts:
+            puts += 1
+            bench.keeper.committed(row)
+            await bench.done()
+            assert await bench.media.head(f"{prefix}1.flac") is not None
+        return gone
+
+    bench.media.delete_below = kept_meanwhile  # type: ignore[method-assign]
+    await conversations.remove(bench.database, bench.media, USER, SESSION)
+    assert await delete_below(f"u/{USER}/") == 0
+    await bench.close(2, commit=False)
+    bench.keeper.committed(record(2, session=SESSION, user=USER))
+    await bench.done()
+    assert await delete_below(f"u/{USER}/") == 0, "what comes later finds no turn"
+
+
+async def test_what_the_store_kept_of_a_deleted_conversation_goes_when_it_is_asked_again(bench: Bench) -> None:
+    await bench.agree()
+    await bench.close()
+    await bench.done()
+    delete_below, asked = bench.media.delete_below, 0
+
+    async def away_at_the_end(prefix: str) -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise MediaAway
+        gone = await delete_below(prefix)
+        if asked == 1:
+            await bench.media.put(f"{prefix}1.flac", b"came late", "audio/flac")
+        return gone
+
+    bench.media.delete_below = away_at_the_end  # type: ignore[method-assign]
+    with pytest.raises(MediaAway):
+        await conversations.remove(bench.database, bench.media, USER, SESSION)
+    with pytest.raises(NotFound):
+        await conversations.remove(bench.database, bench.media, USER, SESSION)
+    assert await delete_below(f"u/{USER}/") == 0
+
+
+async def test_a_voice_that_no_row_could_name_does_not_stay(bench: Bench) -> None:
+    await bench.agree()
+
+    async def refused(voice: object) -> str:
+        raise DatabaseRefused
+
+    bench.keeper._name = refused  # type: ignore[method-assign]
+    await bench.close()
+    await bench.done()
+    assert await bench.media.delete_below(f"u/{USER}/") == 0
+
+
+async def test_a_voice_taken_back_while_the_store_is_away_is_given_to_nobody_and_deleted_later(bench: Bench) -> None:
+    await bench.agree()
+    for number in (1, 2):
+        await bench.close(number)
+    await bench.done()
+    assert await finish_forgetting(bench.database, bench.media, 10) == 0, "who agrees keeps theirs"
+    await bench.agree(False)  # and the store was away
+    with pytest.raises(NotFound):
+        await kept_voice(bench.database, USER, SESSION, 1)
+    _, page = await conversations.turns_of(bench.database, USER, SESSION, limit=10, after=None)
+    assert [turn.voice_key for turn in page.rows] == ["", ""]
+    assert await finish_forgetting(bench.database, bench.media, 10) == 2
+    assert [await bench.kept(number) for number in (1, 2)] == ["", ""]
+    assert await bench.media.delete_below(f"u/{USER}/") == 0
+    assert await finish_forgetting(bench.database, bench.media, 10) == 0
 
 
 def test_pauses_that_were_not_sent_are_heard_shortened() -> None:

@@ -14,16 +14,20 @@ from sqlalchemy import Table, func, select, update
 from typer.testing import CliRunner
 
 from silvertalk.cli import app
+from silvertalk.consents import decide
+from silvertalk.conversations import turns, voice_prefix
 from silvertalk.database import Database
 from silvertalk.job_docket import NEVER_EXPIRE
 from silvertalk.jobs import JobRow, Jobs, jobs
 from silvertalk.models import Login, Outgoing, Photo, RefreshToken
 from silvertalk.people import ensure_person
+from silvertalk.scratch import scratch_folder, scratch_of
 from silvertalk.settings import Settings
 from silvertalk.sweeping import sweep
 from silvertalk.worker import work_parts
 from streaming.bus import Bus
 from tests.processes import started
+from tests.silvertalk.records import record
 from tests.valkey import DOCKET_NEVER_EXPIRES, Valkey, leaked_keys
 
 USER = "5b2b8f0e-5f0c-4d7a-9d61-0f1f7f3c2a10"
@@ -215,6 +219,10 @@ async def test_the_broom_takes_what_nobody_needs(place: Place) -> None:
         job = await place.ask()
         async with place.database.transaction() as connection:
             await connection.execute(update(jobs).where(jobs.c.id == job).values(status=status, updated_at=updated))
+    async with place.database.transaction() as connection:
+        erasure = await place.jobs.record(connection, "erase", USER, "receipt")
+        given_up = update(jobs).where(jobs.c.id == erasure).values(status="failed", updated_at=old)
+        await connection.execute(given_up)
     await _photo(place, photos, "awaited", old)
     await _photo(place, photos, "awaited", now)
     await _photo(place, photos, "ready", old)
@@ -222,10 +230,33 @@ async def test_the_broom_takes_what_nobody_needs(place: Place) -> None:
     await _photo(place, photos, "awaited", old, local_uri="ph://known-by-its-metadata")
     async with work_parts(place.settings) as parts:
         await parts.database.wait_ready()
-        assert await sweep(parts) == 8
+        voice = f"{voice_prefix(USER, 'a' * 32)}1.flac"
+        await parts.media.put(voice, b"a voice", "audio/flac")
+        await parts.database.commit_turn(record(1, session="a" * 32, user=USER))
+        async with parts.database.transaction() as connection:
+            await decide(parts.database, connection, USER, {"keep_voice": False})
+            await connection.execute(update(turns).values(voice_key=voice))
+        assert await sweep(parts) == 9
         assert await sweep(parts) == 0
+        assert await parts.media.head(voice) is None
     counts = {table.name: await _count(place.database, table) for table in tables}
-    assert counts == {"logins": 1, "refresh_tokens": 1, "outbox": 1, "photos": 3, "jobs": 2}
+    assert counts == {"logins": 1, "refresh_tokens": 1, "outbox": 1, "photos": 4, "jobs": 3}
+    assert [letter.id for letter in await place.jobs.dead_letters()] == [erasure], "a deletion is never forgotten"
+
+
+async def test_at_its_start_it_empties_what_a_killed_one_left_and_nothing_of_a_living_one(place: Place) -> None:
+    root = scratch_of(place.settings)
+    left = root / "export-left"
+    left.mkdir(parents=True)
+    (left / "export.zip").write_bytes(b"somebody's")
+    async with scratch_folder(root, "export") as in_hand:
+        (in_hand / "export.zip").write_bytes(b"another's")
+        async with place.worker(seconds=0) as worker:
+            await place.until(await place.ask(), "done")
+            worker.signal(signal.SIGTERM)
+            assert await worker.ended() == 0
+        assert not left.exists()
+        assert (in_hand / "export.zip").exists()
 
 
 async def _photo(place: Place, photos: Table, status: str, at: datetime, **more: str) -> None:

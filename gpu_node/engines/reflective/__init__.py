@@ -19,6 +19,7 @@ class ReflectiveListener:
     """A `gpu_node.engines.LanguageModel` without a model: a reply takes well under a millisecond or two."""
 
     name = "reflective"
+    outside = False
 
     async def warm_up(self) -> None:
         """Builds the indexes of verbs and nouns."""

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from silvertalk.database import Database
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from tests.postgres import Postgres
 from tests.silvertalk.api.conftest import Serve
 

@@ -20,6 +20,7 @@ from silvertalk.belongings import BELONGINGS
 from silvertalk.erasing import ask_to_erase
 from silvertalk.jobs import Jobs
 from silvertalk.keys import derived_key, signing_secret
+from silvertalk.revocations import MARK as REVOKED_MARK
 from silvertalk.revocations import Revocations
 from silvertalk.tokens import AccessTokens
 from tests.product import Product, gateway, node, settings
@@ -83,6 +84,7 @@ async def stage(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Stage]:
     chosen = settings(valkey.url, tmp_path / "var", **PLENTY)
     async with gateway(chosen) as server, node(valkey.url):
         await server.parts.database.wait_ready()
+        await server.parts.bus.values.refill({}, 600, REVOKED_MARK, 600)  # it knows that nothing was revoked
         async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30) as client:
             yield Stage(client, server)
 

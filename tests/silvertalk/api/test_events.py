@@ -11,7 +11,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from silvertalk.api import events
+from silvertalk.api import event_streams, events
 from silvertalk.database import Database
 from silvertalk.jobs import Jobs
 from silvertalk.keys import signing_secret
@@ -127,7 +127,7 @@ async def test_an_id_of_a_far_future_is_unknown(stage: Stage) -> None:
 
 
 async def test_silence_is_broken_by_comments(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(event_streams, "HEARTBEAT_SECONDS", 0.2)
     async with stage.open() as stream:
         await stream.raw()
         assert await stream.raw() == {"": "still here"}

@@ -4,10 +4,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
@@ -15,11 +18,12 @@ from starlette.types import ASGIApp, Scope
 
 from silvertalk.api import idempotency
 from silvertalk.api.envelope import Envelope
-from silvertalk.api.idempotency import Idempotency
+from silvertalk.api.idempotency import HASHED_AT_ONCE_BYTES, Idempotency, add_body, request_hash
 from silvertalk.auth import identify
 from silvertalk.kept_answers import Answers
 from silvertalk.tokens import AccessTokens, Identity
 from streaming.bus import Bus
+from streaming.bus.forgetting import forget_values
 from tests.silvertalk.api.conftest import serving
 from tests.valkey import Valkey
 
@@ -91,6 +95,7 @@ class Shop:
                 "/calendars/sync": self.order,
                 "/auth/guest": self.order,
                 "/stream": self.stream,
+                "/chat/messages": self.stream,
                 "/endless": self.endless,
                 "/long": self.long,
                 "/broken": self.broken,
@@ -208,6 +213,34 @@ async def test_of_a_long_answer_only_that_it_was_given_is_kept(client: httpx.Asy
     assert shop.orders == 1
 
 
+async def test_of_what_was_said_only_that_it_was_is_kept(
+    client: httpx.AsyncClient, shop: Shop, bus: Bus, valkey: Valkey
+) -> None:
+    me = person() | KEY
+    assert "안녕" in (await client.post("/chat/messages", headers=me)).text
+    answer = await client.post("/chat/messages", headers=me)
+    assert (answer.status_code, answer.json()["code"]) == (409, "answer_not_kept")
+    assert shop.orders == 1
+    names: Any = valkey.client.keys("silvertalk:value:answer:*")
+    for name in names:
+        kept = await bus.values.get(name.decode().removeprefix("silvertalk:value:"))
+        assert kept is not None and "안녕".encode() not in kept
+
+
+async def test_an_answer_whose_mark_was_deleted_meanwhile_is_not_kept(
+    client: httpx.AsyncClient, shop: Shop, bus: Bus, valkey: Valkey
+) -> None:
+    """As a deletion of the person does."""
+    me = person() | KEY
+    shop.go_on.clear()
+    first = asyncio.create_task(client.post("/orders", headers=me))
+    await asyncio.wait_for(shop.begun.wait(), 10)
+    assert await forget_values(bus, ["answer:"]) == 1
+    shop.go_on.set()
+    assert (await first).status_code == 201
+    assert valkey.client.keys("silvertalk:value:answer:*") == []
+
+
 async def test_who_leaves_in_the_middle_has_not_asked_for_nothing(client: httpx.AsyncClient, shop: Shop) -> None:
     me = person() | KEY
     async with client.stream("POST", "/endless", headers=me) as answer:
@@ -268,3 +301,26 @@ async def test_what_is_kept_expires_and_names_nobody(client: httpx.AsyncClient, 
     (name,) = found
     assert 0 < valkey.client.ttl(name) <= 24 * 3600
     assert b"phone-0001" not in name
+
+
+def form(boundary: str) -> Scope:
+    headers = [(b"content-type", f"multipart/form-data; boundary={boundary}".encode())]
+    return {"type": "http", "method": "POST", "path": "/photos", "query_string": b"", "headers": headers}
+
+
+async def test_a_long_body_is_hashed_while_others_are_served() -> None:
+    body = b"--drawn\r\n" + bytes(HASHED_AT_ONCE_BYTES) + b"\r\n--drawn--"
+    served = asyncio.Event()
+    asyncio.get_running_loop().call_soon(served.set)
+    first = await request_hash(form("drawn"), body)
+    assert served.is_set()
+    assert await request_hash(form("anew"), body.replace(b"drawn", b"anew")) == first
+    assert await request_hash(form("anew"), body) != first
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"ab", b"aab"]), max_size=12).map(b"".join), st.integers(1, 9))
+def test_a_boundary_is_found_wherever_the_pieces_are_cut(body: bytes, piece: int) -> None:
+    for boundary in (b"a", b"ab", b"aab", b"aba"):
+        hashed = sha256()
+        add_body(hashed, body, boundary, piece)
+        assert hashed.digest() == sha256(body.replace(boundary, b"boundary")).digest()

@@ -23,6 +23,7 @@ from silvertalk.models import (
     Device,
     Erasure,
     Job,
+    Login,
     Memory,
     Photo,
     Session,
@@ -31,12 +32,15 @@ from silvertalk.models import (
     User,
     Video,
 )
-from silvertalk.settings import database_url
+from silvertalk.revocations import Revocations
+from silvertalk.setting_values import database_url
 from silvertalk.standins.kakao import TEMPORARY, KakaoStandIn, PracticePerson
 from silvertalk.standins.serving import served
+from streaming.bus import Bus
 from tests.postgres import Postgres
 from tests.silvertalk.api.conftest import Serve
 from tests.silvertalk.records import record
+from tests.valkey import Valkey
 
 REDIRECT = "https://talk.example.org/auth/kakao/callback"
 VERIFIER = "v" * 64
@@ -156,8 +160,38 @@ async def test_with_a_code_or_an_id_token_one_is_the_same(
     assert (await client.post("/auth/kakao", json=sent)).json()["user"]["id"] == user
     assert problem(await client.post("/auth/kakao", json=sent)) == (401, "kakao_refused")
     sent = {"id_token": kakao.id_token(FIRST, nonce=NONCE), "nonce": NONCE}
-    assert (await client.post("/auth/kakao", json=sent)).json()["user"]["id"] == user
     assert problem(await client.post("/auth/kakao", json=sent | {"nonce": "another-nonce"})) == (401, "kakao_refused")
+    assert (await client.post("/auth/kakao", json=sent)).json()["user"]["id"] == user
+
+
+async def test_an_id_token_is_shown_once(client: httpx.AsyncClient, kakao: KakaoStandIn) -> None:
+    """It carries its own nonce: whoever finds it has both."""
+    token = kakao.id_token(FIRST, nonce=NONCE)
+    respelt = token[:-1] + {"A": "B", "Q": "R", "g": "h", "w": "x"}[token[-1]]  # the same signature, read leniently
+    came = await asyncio.gather(*(client.post("/auth/kakao", json={"id_token": token, "nonce": NONCE}) for _ in "1234"))
+    assert sorted(answer.status_code for answer in came) == [200, 401, 401, 401]
+    for again in (token, respelt):
+        answer = await client.post("/auth/kakao", json={"id_token": again, "nonce": NONCE})
+        assert problem(answer) == (401, "kakao_refused")
+    await log_in_with_id_token(client, kakao)
+
+
+async def test_without_redis_no_id_token_is_believed(
+    serve: Serve, database: Database, kakao: KakaoStandIn, kakao_url: str, own_valkey: Valkey
+) -> None:
+    async with Bus.open([own_valkey.url], name="api") as bus:
+        client = await serve(settings(kakao_url), database=database, bus=bus)
+        await log_in_with_id_token(client, kakao)
+        own_valkey.kill()
+        sent = {"id_token": kakao.id_token(FIRST, nonce=NONCE), "nonce": NONCE}
+        assert problem(await client.post("/auth/kakao", json=sent)) == (503, "bus_away")
+        async with database.transaction() as connection:
+            assert len((await connection.execute(select(table(Login)))).all()) == 1
+
+
+async def log_in_with_id_token(client: httpx.AsyncClient, kakao: KakaoStandIn) -> None:
+    sent = {"id_token": kakao.id_token(FIRST, nonce=NONCE, jti=new_id()), "nonce": NONCE}
+    assert (await client.post("/auth/kakao", json=sent)).status_code == 200
 
 
 async def test_an_account_is_its_kakao_id_and_no_email(client: httpx.AsyncClient, kakao: KakaoStandIn) -> None:
@@ -407,6 +441,26 @@ async def test_the_guest_id_opens_nothing_after_that(client: httpx.AsyncClient, 
     other = await log_in(client, kakao, SECOND, guest_id=guest_id)
     assert other.id != account.id, "and nobody else gets the account with it"
     assert (await client.get("/auth/me", headers=again.access)).json()["kakao_id"] == "1001"
+
+
+async def test_nor_for_who_asks_while_it_becomes_the_account(
+    serve: Serve, database: Database, kakao: KakaoStandIn, kakao_url: str, bus: Bus
+) -> None:
+    revocations = Revocations(bus, database)
+    client = await serve(settings(kakao_url), database=database, revocations=revocations)
+    guest_id, _ = await become_guest(client)
+    revoked_until, logged_in = revocations.revoked_until, False
+
+    async def meanwhile(user: str) -> int:
+        nonlocal logged_in
+        if not logged_in:
+            logged_in = True
+            await log_in(client, kakao, guest_id=guest_id)
+        return await revoked_until(user)
+
+    revocations.revoked_until = meanwhile  # type: ignore[method-assign]
+    assert problem(await client.post("/auth/guest", json={"guest_id": guest_id})) == (401, "guest_refused")
+    assert logged_in
 
 
 async def test_nor_while_the_database_is_away(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -17,23 +16,28 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from silvertalk import photo_work
 from silvertalk.api.photos import BATCH
 from silvertalk.columns import Model
 from silvertalk.database import Database
 from silvertalk.job_kinds import WorkParts
 from silvertalk.job_running import JobRunner
 from silvertalk.jobs import Jobs, jobs
+from silvertalk.media import images
 from silvertalk.media.store import MediaStore, open_media
 from silvertalk.models import Audit, Photo
 from silvertalk.notices import Notices
-from silvertalk.photo_work import FOLDERS, PhotoWork
-from silvertalk.photos import photo_prefix
+from silvertalk.photo_work import NOT_MADE, PhotoWork
+from silvertalk.photos import FORMS_LIVE, photo_prefix
 from silvertalk.revocations import Revocations
-from silvertalk.settings import Settings, database_url
+from silvertalk.scratch import scratch_of
+from silvertalk.setting_values import database_url
+from silvertalk.settings import Settings
 from silvertalk.standins.s3 import S3StandIn
 from silvertalk.standins.serving import served
+from silvertalk.sweeping import UPLOADS_LIVE, sweep
 from streaming.bus import Bus
 from tests.postgres import Postgres
 from tests.silvertalk.api import things
@@ -233,7 +237,12 @@ async def test_completing_twice_is_completing_once(gallery: Gallery) -> None:
 async def test_work_done_twice_comes_to_the_same(gallery: Gallery) -> None:
     photo = await gallery.uploaded(phone_jpeg())
     work = PhotoWork(
-        gallery.me.database, gallery.media, gallery.parts.notices, max_bytes=2**20, default_zone="Asia/Seoul"
+        gallery.me.database,
+        gallery.media,
+        gallery.parts.notices,
+        scratch_of(gallery.parts.settings),
+        max_bytes=2**20,
+        default_zone="Asia/Seoul",
     )
     both = await asyncio.gather(work.do(gallery.me.user, photo), work.do(gallery.me.user, photo))
     assert "ready" in both
@@ -241,21 +250,60 @@ async def test_work_done_twice_comes_to_the_same(gallery: Gallery) -> None:
     assert await gallery.keys(photo) == ["original.jpg", "shared.jpg", "thumbnail.jpg"]
 
 
-async def test_what_a_killed_worker_left_is_swept(
+async def test_a_picture_in_hand_lies_below_the_data_folder_and_nowhere_else(
     gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    old, new, other = (tmp_path / name for name in (f"{FOLDERS}old", f"{FOLDERS}new", "somebody-elses"))
-    for folder in (old, new, other):
-        folder.mkdir()
-        (folder / "source").write_bytes(phone_jpeg())
-    for folder in (old, other):
-        os.utime(folder, (0, 0))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    seen: list[str] = []
+    whole = images.render
+
+    async def looking(source: Path, shared: Path, thumbnail: Path) -> Any:
+        seen.extend(path.relative_to(tmp_path).parts[1] for path in (source, shared, thumbnail))
+        return await whole(source, shared, thumbnail)
+
+    monkeypatch.setattr(photo_work, "render", looking)
     photo = await gallery.uploaded(phone_jpeg())
     await gallery.work()
     assert (await gallery.me.ask("GET", f"/photos/{photo}"))["status"] == "ready"
-    left = set(os.listdir(tmp_path)) - {"var", "data"}
-    assert left == {new.name, other.name}
+    assert seen == ["scratch"] * 3
+    root = scratch_of(gallery.parts.settings)
+    assert [path for path in root.iterdir() if not path.name.startswith(".")] == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+async def given_up(gallery: Gallery) -> None:
+    """The jobs' deadlines pass while the store is away."""
+    async with gallery.me.database.transaction() as connection:
+        await connection.execute(update(jobs).values(deadline_at=jobs.c.created_at))
+    await gallery.work()
+
+
+async def test_a_photo_that_is_given_up_is_refused_and_may_be_done_after_all(gallery: Gallery) -> None:
+    photo = await gallery.uploaded(phone_jpeg())
+    async with await gallery.parts.notices.feeds.open(gallery.me.user) as feed:
+        await given_up(gallery)
+        async with asyncio.timeout(20):
+            while (item := await feed.next()) is not None and item.kind != "photo":
+                pass
+    assert item is not None and item.data == {"photo_id": photo, "status": "refused", "refusal": NOT_MADE}
+    told = await gallery.me.ask("GET", f"/photos/{photo}")
+    assert (told["status"], told["refusal"], told["s3_url"]) == ("refused", NOT_MADE, None)
+    assert await gallery.keys(photo) == ["original.jpg"]
+    (letter,) = await gallery.parts.jobs.dead_letters()
+    assert await gallery.parts.jobs.retry(letter.id)
+    assert await gallery.work() == ["thumbnails"]
+    told = await gallery.me.ask("GET", f"/photos/{photo}")
+    assert (told["status"], told["refusal"]) == ("ready", None)
+    assert await gallery.keys(photo) == ["original.jpg", "shared.jpg", "thumbnail.jpg"]
+
+
+async def test_a_photo_that_was_given_up_is_asked_for_anew(gallery: Gallery) -> None:
+    photo = await gallery.uploaded(phone_jpeg())
+    await given_up(gallery)
+    assert (await gallery.me.ask("POST", f"/photos/{photo}/complete"))["status"] == "processing"
+    assert await gallery.work() == ["thumbnails"]
+    assert (await gallery.me.ask("GET", f"/photos/{photo}"))["status"] == "ready"
 
 
 async def test_what_the_person_says_of_a_photo_is_believed_before_the_camera(gallery: Gallery) -> None:
@@ -263,6 +311,102 @@ async def test_what_the_person_says_of_a_photo_is_believed_before_the_camera(gal
     await gallery.work()
     after = await gallery.me.ask("GET", f"/photos/{photo}")
     assert (after["taken_at"], after["location_name"]) == ("1975-08-15T03:00:00Z", "통영")
+
+
+# --- uploading again -------------------------------------------------------------------------------------------------
+
+
+async def again(gallery: Gallery, content_type: str) -> dict[str, Any]:
+    asked = {"filename": "a", "content_type": content_type, "size": len(HEIC) + 9000, "local_uri": "ph://1"}
+    return dict(await gallery.me.ask("POST", "/photos/presign", json=asked))
+
+
+async def status_of(gallery: Gallery, photo: str) -> str:
+    return str((await gallery.me.ask("GET", f"/photos/{photo}"))["status"])
+
+
+async def grow_old(gallery: Gallery, by: timedelta) -> None:
+    async with gallery.me.database.transaction() as connection:
+        await connection.execute(update(Photo).values(updated_at=datetime.now(UTC) - by - timedelta(minutes=1)))
+
+
+async def test_a_shown_photo_stays_until_another_has_come(gallery: Gallery) -> None:
+    photo = await gallery.uploaded(phone_jpeg(), local_uri="ph://1")
+    await gallery.work()
+    form = await again(gallery, "image/heic")
+    assert form["photo_id"] == photo
+    await gallery.me.ask("POST", f"/photos/{photo}/complete", 409)
+    there = await gallery.me.ask("GET", f"/photos/{photo}")
+    assert there["status"] == "ready" and shown(await gallery.fetched(there["s3_url"]))
+    async with gallery.me.database.transaction() as connection:
+        row = (await connection.execute(select(Photo.object_key, Photo.content_type))).one()
+    assert row.content_type == "image/jpeg"
+    assert await gallery.media.head(row.object_key) is not None, "an export finds the original"
+
+    assert (await gallery.send(form, HEIC)).status_code == 204
+    assert await status_of(gallery, photo) == "ready"
+    assert (await gallery.me.ask("POST", f"/photos/{photo}/complete"))["status"] == "processing"
+    await gallery.work()
+    assert (await gallery.me.ask("POST", f"/photos/{photo}/complete"))["status"] == "ready", "said again, it is so"
+    assert await gallery.media.head(row.object_key) is None, "the old one goes"
+    assert await gallery.media.head(form["fields"]["key"]) is not None
+
+
+async def test_an_original_replaced_while_it_is_worked_on_is_not_taken_for_lost(gallery: Gallery) -> None:
+    """What is shown in the end was made of the one that came last."""
+    photo = await gallery.uploaded(phone_jpeg(), local_uri="ph://1")
+    replaced = asyncio.Event()
+    whole = gallery.media.read
+
+    async def read(key: str, max_bytes: int) -> bytes:
+        if not replaced.is_set():
+            replaced.set()
+            assert (await gallery.send(await again(gallery, "image/heic"), HEIC)).status_code == 204
+            await gallery.me.ask("POST", f"/photos/{photo}/complete")
+        return await whole(key, max_bytes)
+
+    class Replacing:
+        """The store, over which another upload comes in the middle."""
+
+        def __getattr__(self, name: str) -> Any:
+            return read if name == "read" else getattr(gallery.media, name)
+
+    work = PhotoWork(
+        gallery.me.database,
+        Replacing(),
+        gallery.parts.notices,
+        scratch_of(gallery.parts.settings),
+        max_bytes=2**20,
+        default_zone="Asia/Seoul",
+    )
+    assert await work.do(gallery.me.user, photo) == "ready"
+    async with gallery.me.database.transaction() as connection:
+        row = (await connection.execute(select(Photo.object_key, Photo.size_bytes))).one()
+    assert row.object_key.endswith(".heic") and row.size_bytes == len(HEIC)
+
+
+async def test_an_upload_beside_that_was_never_confirmed_is_swept(gallery: Gallery) -> None:
+    photo = await gallery.uploaded(phone_jpeg(), local_uri="ph://1")
+    await gallery.work()
+    form = await again(gallery, "image/jpeg")
+    assert (await gallery.send(form, phone_jpeg())).status_code == 204
+    await sweep(gallery.parts)
+    assert await gallery.media.head(form["fields"]["key"]) is not None, "it is young"
+    await grow_old(gallery, UPLOADS_LIVE)
+    await sweep(gallery.parts)
+    assert await gallery.media.head(form["fields"]["key"]) is None
+    assert await gallery.keys(photo) == ["original.jpg", "shared.jpg", "thumbnail.jpg"]
+    assert await status_of(gallery, photo) == "ready"
+
+
+async def test_an_upload_that_was_never_confirmed_goes_whatever_its_type(gallery: Gallery) -> None:
+    forms = [await again(gallery, content_type) for content_type in ("image/jpeg", "image/heic")]
+    for form in forms:
+        assert (await gallery.send(form, HEIC)).status_code == 204
+    await grow_old(gallery, UPLOADS_LIVE)
+    await sweep(gallery.parts)
+    assert [await gallery.media.head(form["fields"]["key"]) for form in forms] == [None, None]
+    assert await status_of(gallery, forms[0]["photo_id"]) == "known"
 
 
 # --- through the server ----------------------------------------------------------------------------------------------
@@ -460,6 +604,28 @@ async def test_a_deleted_photo_is_gone_everywhere(gallery: Gallery) -> None:
         assert list((await connection.execute(asked)).scalars()) == [photo]
 
 
+async def test_what_a_form_brings_after_the_deletion_goes_too(gallery: Gallery) -> None:
+    forms = [await again(gallery, content_type) for content_type in ("image/jpeg", "image/heic")]
+    photo = forms[0]["photo_id"]
+    session = await a_session(gallery.me)
+    await gallery.me.ask("POST", f"/chat/sessions/{session}/photos?photo_id={photo}")
+    await gallery.me.ask("DELETE", f"/photos/{photo}", 204)
+    for form in forms:
+        assert (await gallery.send(form, HEIC)).status_code == 204
+    await gallery.me.ask("POST", f"/photos/{photo}/complete", 404)
+    await gallery.me.ask("POST", "/chat/sessions", 404, json={"photo_id": photo})
+    assert (await gallery.me.ask("GET", "/photos"))["items"] == []
+    assert (await gallery.me.ask("GET", f"/chat/sessions/{session}/photos"))["photos"] == []
+    assert (await again(gallery, "image/jpeg"))["photo_id"] != photo, "the phone's name is free again"
+    await sweep(gallery.parts)
+    assert await gallery.media.head(forms[0]["fields"]["key"]) is not None, "more may come"
+    await grow_old(gallery, FORMS_LIVE)
+    await sweep(gallery.parts)
+    assert [await gallery.media.head(form["fields"]["key"]) for form in forms] == [None, None]
+    async with gallery.me.database.transaction() as connection:
+        assert photo not in set((await connection.execute(select(Photo.id))).scalars())
+
+
 async def test_a_photo_deleted_while_it_is_worked_on_leaves_nothing(gallery: Gallery) -> None:
     photo = await gallery.uploaded(phone_jpeg())
     deleted = asyncio.Event()
@@ -481,6 +647,7 @@ async def test_a_photo_deleted_while_it_is_worked_on_leaves_nothing(gallery: Gal
         gallery.me.database,
         Deleting(),
         gallery.parts.notices,
+        scratch_of(gallery.parts.settings),
         max_bytes=2**20,
         default_zone="Asia/Seoul",
     )

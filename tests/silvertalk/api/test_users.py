@@ -9,7 +9,7 @@ import pytest
 from silvertalk.consents import CONSENTS
 from silvertalk.database import Database
 from silvertalk.people import MAX_DEVICES
-from silvertalk.settings import database_url
+from silvertalk.setting_values import database_url
 from tests.postgres import Postgres
 from tests.silvertalk.api.conftest import Serve
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -150,27 +151,115 @@ async def test_what_is_no_form_is_refused(at: Served, body: bytes) -> None:
     assert (await at.client.post("/media/upload", content=body)).status_code == 400
 
 
-async def test_only_so_many_upload_at_once(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "MAX_UPLOADS", 1)
-    begun, go_on = asyncio.Event(), asyncio.Event()
-    fields = b"".join(part(name, value.encode()) for name, value in (await form_of(at)).items())
+@asynccontextmanager
+async def half_sent(at: Served, begun: bytes, rest: bytes = b"") -> AsyncIterator[Awaitable[httpx.Response]]:
+    """An upload of which this much has been sent, and the rest comes with the end."""
+    sent, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
-        yield fields
-        begun.set()
+        yield begun
+        sent.set()
         await go_on.wait()
-        yield part("file", DATA, "a.jpg") + b"--x--\r\n"
+        yield rest
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    slow = asyncio.create_task(at.client.post("/media/upload", content=slowly(), headers=headers))
-    await begun.wait()
-    async with asyncio.timeout(10):
-        while (answer := await raw(at, b"--x--")).status_code == 400:
-            continue  # the slow one has not reached the server yet
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    answer = asyncio.create_task(at.client.post("/media/upload", content=slowly(), headers=headers))
+    await sent.wait()
+    try:
+        yield _going_on(go_on, answer)
+    finally:
+        go_on.set()
+        await answer
+
+
+async def _going_on(go_on: asyncio.Event, answer: asyncio.Task[httpx.Response]) -> httpx.Response:
     go_on.set()
-    assert (await slow).status_code == 204
-    assert (await raw(at, b"--x--")).status_code == 400
+    return await answer
+
+
+async def answers(at: Served, body: bytes, status: int) -> httpx.Response:
+    """What the door says once it has seen what was sent before."""
+    async with asyncio.timeout(10):
+        while (answer := await raw(at, body)).status_code != status:
+            continue
+    return answer
+
+
+def of_form(fields: dict[str, str]) -> bytes:
+    return b"".join(part(name, value.encode()) for name, value in fields.items())
+
+
+FILE = part("file", DATA, "a.jpg") + b"--x--\r\n"
+
+
+async def test_only_so_many_upload_at_once(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_UPLOADS", 1)
+    body = of_form(await form_of(at)) + FILE
+    async with half_sent(at, body[:-1000], body[-1000:]) as end:
+        answer = await answers(at, body, 503)
+        assert answer.headers["retry-after"] == "5"
+        assert (await end).status_code == 204
+    assert (await raw(at, body)).status_code == 204
+
+
+async def test_whoever_has_no_form_of_ours_takes_nobodys_place(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_UPLOADS", 1)
+    body = of_form(await form_of(at)) + FILE
+    async with AsyncExitStack() as stack:
+        ends = [await stack.enter_async_context(half_sent(at, part("key", b"1"))) for _ in range(3)]
+        await asyncio.sleep(0.2)  # they have reached the server; whether they have shows in nothing
+        assert (await raw(at, body)).status_code == 204
+        for end in ends:
+            assert (await end).status_code == 400
+
+
+async def test_one_address_begins_only_so_many_forms_at_once(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_FORMS_EACH", 1)
+    body = of_form(await form_of(at)) + FILE
+    async with half_sent(at, part("key", b"1")) as end:
+        assert (await answers(at, body, 503)).headers["retry-after"] == "5"
+        assert (await end).status_code == 400
+    assert (await raw(at, body)).status_code == 204
+
+
+async def test_fields_must_come_soon_and_end(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_FORM_BYTES", 64 * 1024)
+    assert (await raw(at, b"\r\n" * 64 * 1024 + of_form(await form_of(at)) + FILE)).status_code == 400
+    monkeypatch.setattr(door, "FORM_SECONDS", 0.3)
+
+    async def a_bit_at_a_time() -> AsyncIterator[bytes]:
+        yield part("key", b"")[:-2]
+        for _ in range(50):
+            yield b"1"
+            await asyncio.sleep(0.1)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await at.client.post("/media/upload", content=a_bit_at_a_time(), headers=headers)).status_code == 408
+
+
+async def test_an_upload_whose_form_runs_out_meanwhile_is_not_kept(at: Served) -> None:
+    upload = await at.store.upload_form(KEY, content_type="image/jpeg", max_bytes=len(DATA), seconds=2)
+    body = of_form(upload.fields) + FILE
+    async with half_sent(at, body[:-1000], body[-1000:]) as end:
+        while time.time() < upload.expires_at:  # noqa: ASYNC110 - the form's own clock
+            await asyncio.sleep(0.05)
+        assert (await end).status_code == 403
+    assert files_below(at.folder / "media") == []
+
+
+async def test_an_upload_takes_only_so_long(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "UPLOAD_SECONDS", 0.3)
+    body = of_form(await form_of(at)) + FILE
+
+    async def a_bit_at_a_time() -> AsyncIterator[bytes]:
+        yield body[:1500]
+        for place in range(1500, 1550):
+            yield body[place : place + 1]
+            await asyncio.sleep(0.1)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await at.client.post("/media/upload", content=a_bit_at_a_time(), headers=headers)).status_code == 408
+    assert files_below(at.folder / "media") == []
 
 
 async def test_who_sends_nothing_more_is_let_go(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:

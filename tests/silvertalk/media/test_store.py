@@ -1,14 +1,22 @@
 """What every media store does: one suite over the folder and over S3, each on a real socket."""
 
+import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import request_response
 
 from silvertalk.errors import MediaAway, MediaTooLarge
+from silvertalk.media import s3
 from silvertalk.media.store import open_media, user_prefix
 from silvertalk.settings import Settings
+from silvertalk.standins.s3_signatures import S3Error
 from tests.silvertalk.media.stores import KINDS, Kind, Served, s3_settings, serving_store
 
 KEY = "u/0b0e3c9c-6a8e-4a0e-9d0a-3b8a57b7d0aa/photos/1/original.jpg"
@@ -78,7 +86,11 @@ async def test_all_of_somebodys_goes_and_nothing_of_anybody_elses(at: Served) ->
     for number in range(10):
         await at.store.put(f"{mine}photos/{number}/original.jpg", DATA, "image/jpeg")
     await at.store.put(f"{other}photos/0/original.jpg", DATA, "image/jpeg")
+    some = await at.store.some_below(mine)
+    assert some
+    assert set(some) <= {f"{mine}photos/{number}/original.jpg" for number in range(10)}
     assert await at.store.delete_below(mine) == 10
+    assert await at.store.some_below(mine) == []
     assert await at.store.head(f"{mine}photos/0/original.jpg") is None
     assert await at.store.head(f"{other}photos/0/original.jpg") is not None
     assert await at.store.delete_below(mine) == 0
@@ -244,6 +256,89 @@ async def test_a_file_without_a_form_is_refused(at: Served) -> None:
     assert answer.status_code in (400, 403)
     assert (await at.client.post(upload.url, data=upload.fields)).status_code in (400, 403)
     assert await at.store.head(KEY) is None
+
+
+# --- large files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    """One to which a file goes in parts of 1000 bytes."""
+    monkeypatch.setattr(s3, "PART_BYTES", 1000)
+    async with serving_store("s3", tmp_path / "var") as served:
+        served.standin.min_part_bytes = 1000
+        yield served
+
+
+async def test_a_large_file_goes_up_in_parts(bucket: Served, tmp_path: Path) -> None:
+    (tmp_path / "export").write_bytes(DATA)
+    stored = await bucket.store.put(KEY, tmp_path / "export", "application/zip")
+    assert stored == (KEY, len(DATA), "application/zip")
+    assert await bucket.store.head(KEY) == stored
+    assert await bucket.store.read(KEY, len(DATA)) == DATA
+    assert len([one for one in bucket.standin.requests if one.startswith("PUT ")]) == math.ceil(len(DATA) / 1000)
+    assert bucket.standin.uploads == {}
+
+
+async def test_a_very_large_file_has_larger_parts(
+    bucket: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "MAX_PARTS", 3)
+    (tmp_path / "export").write_bytes(DATA)
+    await bucket.store.put(KEY, tmp_path / "export", "application/zip")
+    assert await bucket.store.read(KEY, len(DATA)) == DATA
+    assert len([one for one in bucket.standin.requests if one.startswith("PUT ")]) == 3
+
+
+@pytest.mark.parametrize("failing", [1, 4, math.ceil(len(DATA) / 1000) + 1])
+async def test_what_breaks_off_leaves_no_parts(bucket: Served, tmp_path: Path, failing: int) -> None:
+    """The first part, one in the middle, and putting them together."""
+    (tmp_path / "export").write_bytes(DATA)
+    whole = bucket.standin._in_parts
+    count = iter(range(1000))
+
+    def in_parts(request: Request, key: str, body: bytes) -> Response:
+        if next(count) == failing:
+            raise S3Error(403, "AccessDenied", "Access Denied")
+        return whole(request, key, body)
+
+    bucket.standin._in_parts = in_parts  # type: ignore[method-assign]
+    with pytest.raises(MediaAway):
+        await bucket.store.put(KEY, tmp_path / "export", "application/zip")
+    assert await bucket.store.head(KEY) is None
+    assert bucket.standin.uploads == {}
+
+
+async def test_one_that_is_stopped_leaves_no_parts(bucket: Served, tmp_path: Path) -> None:
+    (tmp_path / "export").write_bytes(DATA)
+    third = asyncio.Event()
+    whole = bucket.standin._answer
+
+    async def answer(request: Request) -> Response:
+        if request.query_params.get("partNumber") == "3":
+            third.set()
+            await asyncio.sleep(3600)
+        return await whole(request)
+
+    bucket.standin.app.routes[0].app = request_response(answer)  # type: ignore[attr-defined]
+    putting = asyncio.create_task(bucket.store.put(KEY, tmp_path / "export", "application/zip"))
+    await third.wait()
+    assert len(bucket.standin.uploads) == 1
+    putting.cancel()
+    await asyncio.wait([putting])
+    assert putting.cancelled()
+    assert bucket.standin.uploads == {}
+
+
+async def test_parts_of_a_process_that_died_go_with_all_of_somebodys(bucket: Served) -> None:
+    mine, other = user_prefix("one"), user_prefix("one-more")
+    client: Any = bucket.store._client  # type: ignore[attr-defined]
+    for prefix in (mine, mine, mine, mine, other):  # more than the stand-in lists at once
+        named = {"Bucket": bucket.standin.bucket, "Key": f"{prefix}exports/1.zip"}
+        upload = (await client.create_multipart_upload(**named))["UploadId"]
+        await client.upload_part(**named, UploadId=upload, PartNumber=1, Body=DATA)
+    assert await bucket.store.delete_below(mine) == 0
+    assert [one.key for one in bucket.standin.uploads.values()] == [f"{other}exports/1.zip"]
 
 
 # --- away ------------------------------------------------------------------------------------------------------------

@@ -115,6 +115,33 @@ async def test_a_long_listing_comes_in_pages_and_many_are_deleted_at_once(bench:
     assert list(bench.standin.objects) == ["v/1"]
 
 
+async def test_an_object_in_parts(bench: Bench) -> None:
+    bench.standin.min_part_bytes = 4
+    named = {"Bucket": BUCKET, "Key": "u/1.zip"}
+    upload = (await bench.client.create_multipart_upload(**named, ContentType="application/zip"))["UploadId"]
+    whole = {**named, "UploadId": upload}
+
+    async def put(number: int, body: bytes) -> dict[str, Any]:
+        answer = await bench.client.upload_part(**whole, PartNumber=number, Body=body)
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    def complete(*parts: dict[str, Any]) -> Any:
+        return bench.client.complete_multipart_upload(**whole, MultipartUpload={"Parts": list(parts)})
+
+    last, first, short = await put(3, b"8"), await put(1, b"0123"), await put(2, b"45")
+    assert await refused(complete(last, first)) == (400, "InvalidPartOrder")
+    assert await refused(complete(first, {**last, "ETag": '"another"'})) == (400, "InvalidPart")
+    assert await refused(complete(first, short, last)) == (400, "EntityTooSmall")
+    listed = await bench.client.list_multipart_uploads(Bucket=BUCKET, Prefix="u/")
+    assert [(one["Key"], one["UploadId"]) for one in listed["Uploads"]] == [("u/1.zip", upload)]
+    assert bench.standin.objects == {}, "nobody sees parts"
+    await complete(first, await put(2, b"4567"), last)
+    found = await bench.client.get_object(**named)
+    assert (await found["Body"].read(), found["ContentType"]) == (b"012345678", "application/zip")
+    assert await refused(complete(first)) == (404, "NoSuchUpload")
+    assert await refused(bench.client.abort_multipart_upload(**whole)) == (404, "NoSuchUpload")
+
+
 async def test_a_service_in_trouble(bench: Bench) -> None:
     bench.standin.refuse_next(S3Error(503, "SlowDown", "Please reduce your request rate."))
     assert await refused(bench.client.list_objects_v2(Bucket=BUCKET)) == (503, "SlowDown")
