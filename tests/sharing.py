@@ -15,7 +15,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 HEAVY = (
-    "tests/conversations/test_conversations.py",
     "tests/test_failover.py",
     "tests/test_installed.py",
     "tests/gpu_node/test_kokoro.py",
