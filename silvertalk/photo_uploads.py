@@ -103,7 +103,7 @@ class PhotoUploads:
         key, content_type = found.object_key, found.content_type
         if found.upload_name:
             key = photo_prefix(user, photo) + found.upload_name
-            content_type = _TYPES[found.upload_name.rpartition(".")[2]]
+            content_type = _TYPES.get(found.upload_name.rpartition(".")[2], "")
         stored = await self._media.head(key) if key else None
         if stored is None or stored.content_type != content_type or stored.size_bytes > self._max_bytes:
             raise UploadMissing

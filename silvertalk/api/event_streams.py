@@ -36,13 +36,14 @@ class Source(Protocol):
 
 
 class EventStream(Response):
-    """A source as Server-Sent Events, for as long as it lasts."""
+    """A source as Server-Sent Events, for as long as it lasts.
 
-    media_type = "text/event-stream"
+    The class names no media type: FastAPI would document the whole stream as one text.
+    """
 
     def __init__(self, source: Source, *, send_seconds: float) -> None:
         """A client that takes nothing for `send_seconds` is cut off."""
-        super().__init__()
+        super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-store, no-transform"
         self.headers["x-accel-buffering"] = "no"

@@ -13,6 +13,7 @@ from silvertalk.columns import Model, Moment
 from silvertalk.database import Database
 
 PLAIN: dict[str, Any] = {
+    "photos.upload_name": "",  # the name of a file that is on its way, not a text
     "users.quiet_from": "22:00",
     "users.quiet_until": "07:00",
     "users.time_zone": "Asia/Seoul",

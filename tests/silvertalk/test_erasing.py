@@ -255,7 +255,7 @@ async def test_an_upload_that_is_still_allowed_is_waited_for(
     parts: WorkParts, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     """A form given just before is good for a while, and what it brings goes with all the rest."""
-    monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=0.5))
+    monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=3))
     await furnish(parts.database, ME, MARK)
     async with parts.database.transaction() as connection:
         if status == "deleted":
@@ -341,7 +341,7 @@ async def test_who_is_back_meanwhile_is_not_unlinked(
     parts: WorkParts, monkeypatch: pytest.MonkeyPatch, back: str
 ) -> None:
     """Kakao is asked once, however often the job is begun again, and not where there is a new account already."""
-    monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=0.5))
+    monkeypatch.setattr(erasing, "LATE_UPLOAD", timedelta(seconds=3))
     kakao = KakaoStandIn()
     person = {"kakao_id": "1001"}
     async with served(kakao.app) as address:
@@ -366,7 +366,7 @@ async def test_who_is_back_meanwhile_is_not_unlinked(
             if back == "after":
                 await connection.execute(update(User).where(User.id == OTHER).values(kakao_id=None))
         kakao.unlinked.clear()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(3)
         await erase_person(knowing_kakao, await the_job(parts, receipt), nothing_to_report)
         assert kakao.unlinked == []
     done = await receipt_of(parts.database, receipt)

@@ -71,7 +71,7 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path, valkey: Valkey) 
     else:
         server: Postgres = request.getfixturevalue("postgres")
         url = database_url(await server.new_database())
-    async with Database(url) as database, Bus.open([valkey.url], name="logins") as bus:
+    async with Database(url, timeout_seconds=30) as database, Bus.open([valkey.url], name="logins") as bus:
         await database.wait_ready()
         revocations = Revocations(bus, database)
         yield House(database, revocations, Logins(database, revocations, SECRET), AccessTokens(SECRET))
