@@ -18,9 +18,9 @@ from silvertalk.settings import Settings
 
 READY_SECONDS = 10.0
 SHOWN = 100
+PIPE_COLUMNS = 200
 
 jobs_app = typer.Typer(help="Background work: what was given up, and what is still to do.")
-_console = Console()
 _errors = Console(stderr=True)
 
 
@@ -38,6 +38,12 @@ def jobs_command(
 def retry(job: Annotated[str, typer.Argument(help="the job's id, as `silvertalk jobs` shows it")]) -> None:
     """Have a job that was given up done after all."""
     _run(_retry(job))
+
+
+def _console() -> Console:
+    """What is not read on a terminal (a file, `grep`) is not cut to one's width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_COLUMNS)
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -64,15 +70,15 @@ async def _list(pending: bool) -> None:
         if pending:
             rows += await jobs.unfinished(SHOWN)
     if rows:
-        _console.print(_table(rows))
+        _console().print(_table(rows))
     else:
-        _console.print("No job was given up." if not pending else "No job was given up, and none waits.")
+        _console().print("No job was given up." if not pending else "No job was given up, and none waits.")
 
 
 def _table(rows: list[JobRow]) -> Table:
     table = Table()
     for title in ("id", "kind", "state", "tries", "reason", "since"):
-        table.add_column(title, no_wrap=title == "id")
+        table.add_column(title, no_wrap=title == "id", overflow="fold")
     for row in rows:
         since = row.updated_at.isoformat(sep=" ", timespec="seconds")
         table.add_row(row.id, row.kind, row.status, str(row.attempts), row.error_code or "-", since)
@@ -85,4 +91,4 @@ async def _retry(job: str) -> None:
         if not await Jobs(database).retry(job):
             _errors.print(f"[bold red]silvertalk:[/] {job} is no job that was given up, or it is being done anew.")
             raise typer.Exit(1)
-    _console.print("It will be done.")  # a worker's next look finds it: no Redis is needed here
+    _console().print("It will be done.")  # a worker's next look finds it: no Redis is needed here

@@ -254,6 +254,7 @@ async def test_without_a_node_the_reader_is_told(valkey: Valkey, tmp_path: Path)
 async def test_a_reserved_conversation_is_opened_by_voice_or_in_writing_once(valkey: Valkey, tmp_path: Path) -> None:
     async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
         async with writer(served) as me, writer(served) as other:
+            await served.parts.database.wait_ready()
             spoken = (await me.ask("POST", "/chat/sessions"))["session_id"]
             ticket = (await me.ask("POST", "/v1/talk/ticket", json={"session_id": spoken}))["ticket"]
             async with connect(served.url.replace("http", "ws") + "/v1/talk") as socket:

@@ -218,6 +218,13 @@ HOSTILE: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _now() -> None:
+    """The tokens are made in each test, and the tests may begin long after this file was read."""
+    global NOW
+    NOW = int(time.time())
+
+
 @pytest.fixture
 def issuer() -> AccessTokens:
     return AccessTokens(SECRET, minutes=15)

@@ -183,7 +183,6 @@ async def test_dead_letters_are_listed_and_done_after_all(place: Place, monkeypa
     async with place.database.transaction() as connection:
         await connection.execute(update(jobs).values(status="failed", error_code="media_away", attempts=3))
     monkeypatch.setenv("DATA_DIR", str(place.settings.data_dir))
-    monkeypatch.setenv("COLUMNS", "200")
 
     async def command(*arguments: str) -> tuple[int, str]:
         done = await asyncio.to_thread(CliRunner().invoke, app, ["jobs", *arguments])
