@@ -73,13 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
                 lease_ms=settings.lease_ms,
             )
         )
-        database = await stack.enter_async_context(
-            Database(
-                settings.database,
-                timeout_seconds=settings.database_timeout_seconds,
-                pool_size=settings.database_pool,
-            )
-        )
+        database = await stack.enter_async_context(Database.of(settings))
         notices = Notices(bus, database)
         vad = await stack.enter_async_context(VadService(SileroModel(find_silero())))
 

@@ -39,6 +39,7 @@ from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused
 from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
 from silvertalk.models import DISTRESS_CHARACTERS, Erasure, Habit, Session, Turn
+from silvertalk.settings import Settings
 from streaming.logs import logger
 from streaming.messages import TurnRecord, Witness
 
@@ -83,6 +84,13 @@ class Database:
         self._ready = asyncio.Event()
         self._lost = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The database of a process with these settings, not yet opened."""
+        return cls(
+            settings.database, timeout_seconds=settings.database_timeout_seconds, pool_size=settings.database_pool
+        )
 
     # --- coming and going --------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ The person has the last word: what they correct is theirs from then on, and what
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Table, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,6 @@ from silvertalk.people import ensure_person
 
 Category = Literal["family", "travel", "food", "hobby", "emotion", "other"]
 Source = Literal["talk", "person", "family"]
-CATEGORIES: tuple[Category, ...] = get_args(Category)
 MAX_FACT_CHARACTERS = 500
 LEAST, MOST = 1, 5
 """Importance."""

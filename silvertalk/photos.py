@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ from silvertalk.columns import clean, new_id
 from silvertalk.conversations import GONE, SHOWN, near, photos, session_photos, sessions
 from silvertalk.database import Database, refuse_erased
 from silvertalk.errors import AccountErased, GalleryFull, NotFound, RequestInvalid
-from silvertalk.media.store import UPLOAD_SECONDS, MediaStore, user_prefix
+from silvertalk.media.store import LATE_UPLOAD, MediaStore, user_prefix
 from silvertalk.models import Photo
 from silvertalk.paging import Cursor, Page, page_of
 from silvertalk.people import ensure_person
@@ -39,9 +39,6 @@ NEAR_DEGREES = 0.01
 DELETING, DELETED = GONE
 """States of a photo of which the objects go, and of one whose objects are gone, but for what a form that was given for
 it may yet bring."""
-FORMS_LIVE = timedelta(seconds=UPLOAD_SECONDS + 120)
-"""From when a form was given until nothing can come with it any more; what had begun then is through."""
-
 _newest = func.coalesce(photos.c.taken_at, photos.c.created_at)
 SHOWN_AT_ALL = photos.c.status.not_in(GONE)
 """Whatever state it is in, but for one that was deleted."""
@@ -328,7 +325,7 @@ async def finish_removals(database: Database, media: MediaStore, limit: int) -> 
     """Photos that were to be deleted while the media store was away, and those for which no form is good any more.
     Raises MediaAway."""
     half_gone = photos.c.status == DELETING
-    quiet = and_(photos.c.status == DELETED, photos.c.updated_at < datetime.now(UTC) - FORMS_LIVE)
+    quiet = and_(photos.c.status == DELETED, photos.c.updated_at < datetime.now(UTC) - LATE_UPLOAD)
     asked = select(photos.c.user_id, photos.c.id, photos.c.status).where(or_(half_gone, quiet)).limit(limit)
     async with database.transaction() as connection:
         rows = (await connection.execute(asked)).all()

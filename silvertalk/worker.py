@@ -51,13 +51,7 @@ async def work_parts(settings: Settings) -> AsyncIterator[WorkParts]:
                 lease_ms=settings.lease_ms,
             )
         )
-        database = await stack.enter_async_context(
-            Database(
-                settings.database,
-                timeout_seconds=settings.database_timeout_seconds,
-                pool_size=settings.database_pool,
-            )
-        )
+        database = await stack.enter_async_context(Database.of(settings))
         yield WorkParts(
             settings=settings,
             bus=bus,

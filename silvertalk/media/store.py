@@ -20,8 +20,8 @@ from silvertalk.settings import Settings
 
 LINK_SECONDS = 300
 UPLOAD_SECONDS = 300
-LATE_UPLOAD = timedelta(seconds=UPLOAD_SECONDS + 30)
-"""A form that allowed an upload does so until then, whoever has it."""
+LATE_UPLOAD = timedelta(seconds=UPLOAD_SECONDS + 120)
+"""From when a form was given until nothing can come with it any more; what had begun then is through."""
 LISTED_AT_ONCE = 1000
 MAX_KEY_CHARACTERS = 200
 MAX_TYPE_CHARACTERS = 100

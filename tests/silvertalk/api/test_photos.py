@@ -26,11 +26,11 @@ from silvertalk.job_kinds import WorkParts
 from silvertalk.job_running import JobRunner
 from silvertalk.jobs import Jobs, jobs
 from silvertalk.media import images
-from silvertalk.media.store import MediaStore, open_media
+from silvertalk.media.store import LATE_UPLOAD, MediaStore, open_media
 from silvertalk.models import Audit, Photo
 from silvertalk.notices import Notices
 from silvertalk.photo_work import NOT_MADE, PhotoWork
-from silvertalk.photos import FORMS_LIVE, photo_prefix
+from silvertalk.photos import photo_prefix
 from silvertalk.revocations import Revocations
 from silvertalk.scratch import scratch_of
 from silvertalk.setting_values import database_url
@@ -619,7 +619,7 @@ async def test_what_a_form_brings_after_the_deletion_goes_too(gallery: Gallery) 
     assert (await again(gallery, "image/jpeg"))["photo_id"] != photo, "the phone's name is free again"
     await sweep(gallery.parts)
     assert await gallery.media.head(forms[0]["fields"]["key"]) is not None, "more may come"
-    await grow_old(gallery, FORMS_LIVE)
+    await grow_old(gallery, LATE_UPLOAD)
     await sweep(gallery.parts)
     assert [await gallery.media.head(form["fields"]["key"]) for form in forms] == [None, None]
     async with gallery.me.database.transaction() as connection:
