@@ -56,7 +56,7 @@ bench-turns: $(STAMP)  ## When has somebody finished: the endpoint against fixed
 	$(BIN)/python -m benchmarks.turns
 
 lock:  ## Resolve again: after a change of pyproject.toml's dependencies.
-	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --extra node --extra embedded --extra dev \
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --extra node --extra embedded --extra film --extra dev \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --constraint requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-gateway.lock

@@ -29,6 +29,7 @@ from silvertalk.models import (
     Turn,
     User,
     Video,
+    VideoShare,
 )
 
 
@@ -65,10 +66,11 @@ def _sessions_of(user: str) -> Any:
 
 BELONGINGS: tuple[Belonging, ...] = (
     Belonging(_table(SessionPhoto), lambda user: _table(SessionPhoto).c.session_id.in_(_sessions_of(user))),
+    Belonging(_table(VideoShare), _owned(VideoShare), given=False),
     Belonging(
         _table(Video),
         _owned(Video),
-        hidden=frozenset({"user_id", "object_key", "thumbnail_key"}),
+        hidden=frozenset({"user_id", "object_key", "thumbnail_key", "job_id"}),
         media=(("object_key", "videos"),),
     ),
     Belonging(

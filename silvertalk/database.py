@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from silvertalk.backoff import Backoff
-from silvertalk.columns import ID_CHARACTERS, clean
+from silvertalk.columns import ID_CHARACTERS, UUID_CHARACTERS, clean
 from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused
 from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
@@ -388,6 +388,7 @@ def turn_row(record: TurnRecord) -> dict[str, Any]:
         "continuation": record.continuation,
         "merges": min(max(record.merges, 0), MAX_INTEGER),
         "distress": clean(record.distress)[:DISTRESS_CHARACTERS],
+        "photo_id": record.photo[:UUID_CHARACTERS],
         "source": record.source,
         "started_at": _moment(record.started_at_ms),
         "closed_at": _moment(record.closed_at_ms),

@@ -27,6 +27,10 @@ from streaming.errors import BusFull, BusUnavailable
 
 KINDS: dict[JobKind, str] = {
     "thumbnails": "silvertalk.photo_work:make_thumbnails",
+    "look": "silvertalk.seeing:look_at_photo",
+    "summary": "silvertalk.summaries:write_summary",
+    "insights": "silvertalk.insights:find_insights",
+    "video": "silvertalk.video_work:make_video",
     "export": "silvertalk.exporting:make_export",
     "erase": "silvertalk.erasing:erase_person",
     "adopt": "silvertalk.adopting:adopt_objects",

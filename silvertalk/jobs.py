@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logger("jobs")
 
-JobKind = Literal["thumbnails", "export", "erase", "adopt"]
+JobKind = Literal["thumbnails", "look", "summary", "insights", "video", "export", "erase", "adopt"]
 
 WORK_STREAM = "silvertalk-jobs:stream"
 WORK_GROUP = "docket-workers"

@@ -36,6 +36,7 @@ from silvertalk.models import (
     Turn,
     User,
     Video,
+    VideoShare,
 )
 
 
@@ -45,7 +46,9 @@ def _table(model: type) -> Table:
 
 
 _users, _photos, _session_photos, _sessions, _jobs = map(_table, (User, Photo, SessionPhoto, Session, Job))
-MOVED = tuple(map(_table, (Photo, CalendarEvent, Session, Turn, Memory, Video, Device, Job, Outgoing, Audit)))
+MOVED = tuple(
+    map(_table, (Photo, CalendarEvent, Session, Turn, Memory, Video, VideoShare, Device, Job, Outgoing, Audit))
+)
 """Tables whose rows go over as they are, once nothing is in the way."""
 UNIQUE = ((_table(CalendarEvent), "external_id"), (_table(Consent), "name"), (_table(Habit), "user_id"))
 """Tables in which a person has one row of a kind, by the column that tells the kind."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -145,6 +146,7 @@ class Photo(Model):
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
     analysis: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What is seen on it, as `silvertalk.seeing` keeps it; None while nobody has looked."""
     view_count: Mapped[int]
     last_session_id: Mapped[str] = mapped_column(String(ID_CHARACTERS))
     """The conversation it was last talked about in."""
@@ -194,6 +196,11 @@ class Session(Model):
     photo_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), server_default="")
     """The photo it began with; empty where there was none, or it is deleted."""
     summary: Mapped[str] = mapped_column(CleanText, server_default="")
+    """What was told, in the third person."""
+    summary_upto: Mapped[int] = mapped_column(server_default="0")
+    """The last turn that the summary holds."""
+    insights_upto: Mapped[int] = mapped_column(server_default="0")
+    """The last turn that was looked through for what is worth remembering."""
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     """When the person deleted it. All that was said is gone then; the empty row refuses turns that come late."""
 
@@ -230,6 +237,8 @@ class Turn(Model):
     timings: Mapped[dict[str, Any]] = mapped_column(JSON)
     voice_key: Mapped[str] = mapped_column(String(KEY_CHARACTERS), server_default="")
     """The person's own voice in the media store, where they agreed to that; else empty."""
+    photo_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), server_default="")
+    """The photo that was shown meanwhile; empty where there was none."""
 
 
 class Habit(Model):
@@ -277,12 +286,14 @@ class Memory(Model):
     """"talk", "person" (typed or corrected by them) or "family"."""
     session_id: Mapped[str] = mapped_column(String(ID_CHARACTERS))
     turn_number: Mapped[int | None]
+    differs_from: Mapped[str] = mapped_column(String(UUID_CHARACTERS), server_default="")
+    """An earlier memory that says otherwise: both are kept, each with its date; empty where there is none."""
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Video(Model):
-    """A memory video of one conversation."""
+    """A memory video of one conversation. `status`: "pending", "processing", "completed", "failed", "cancelled"."""
 
     __tablename__ = "videos"
     __table_args__ = (Index(None, "user_id", "created_at"),)
@@ -298,6 +309,28 @@ class Video(Model):
     created_at: Mapped[datetime] = mapped_column(Moment)
     completed_at: Mapped[datetime | None] = mapped_column(Moment)
     seen_at: Mapped[datetime | None] = mapped_column(Moment)
+    title: Mapped[str] = mapped_column(CleanText, server_default="")
+    voice_id: Mapped[str] = mapped_column(String(32), server_default="")
+    """Who narrates: see `silvertalk.videos`."""
+    own_voice: Mapped[bool] = mapped_column(server_default=false())
+    """The person's own recorded sentences are heard in it."""
+    story: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """Slide by slide what is said, and which turn each sentence comes from; None until it is written."""
+    job_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), server_default="")
+    error_code: Mapped[str] = mapped_column(String(64), server_default="")
+
+
+class VideoShare(Model):
+    """A link by which anybody may see one video, until it expires or is revoked. Only the token's hash is kept."""
+
+    __tablename__ = "video_shares"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    video_id: Mapped[str] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 # --- what is done for them -------------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ class ReplyContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     outside_services: bool = True
     """Whether a service outside the operator's own machines may be shown any of this, and the words that it goes with.
     A gateway that knows nothing of the question leaves it out, and means what it always meant."""
+    tools: tuple[str, ...] = ()
+    """Names of `streaming.tools` that the LLM may ask for; the gateway carries them out."""
 
 
 Witness = Literal["journal", "gateway", "remnant"]
@@ -90,6 +92,8 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What sort of help the person's words call for, if they do: see `silvertalk.distress`."""
     source: str = ""
     """Which LLM engine wrote the reply, or what fixed answer it is."""
+    photo: str = ""
+    """The photo that was shown meanwhile: its id."""
     started_at_ms: int = 0
     closed_at_ms: int = 0
     """Unix milliseconds, the owning gateway's clock; never compared with another host's."""
@@ -186,6 +190,14 @@ class CancelReply(Message, frozen=True):
     reason: str
 
 
+class ToolAnswered(Message, frozen=True):
+    """What came of the tool that this attempt's `ToolAsked` of the same `call` asked for: `result` is a JSON object."""
+
+    attempt: int
+    call: int
+    result: str
+
+
 class CloseTurn(Message, frozen=True):
     """Last entry of an up stream: the node lets go of the turn."""
 
@@ -246,6 +258,16 @@ FILLER = "filler"
 
 APOLOGY = "apology"
 """The `source` of what a node says where it has no reply: the turn has failed, though something was heard."""
+
+
+class ToolAsked(Message, frozen=True):
+    """The LLM asks for a tool before it goes on: `name` of `streaming.tools`, `arguments` a JSON object. `call` counts
+    from 1 within the attempt."""
+
+    attempt: int
+    call: int
+    name: str
+    arguments: str
 
 
 class ReplyText(Message, frozen=True):
@@ -420,13 +442,24 @@ class SessionEnded(Message, frozen=True):
 
 OfferMessage = Offer | Reclaim
 ErrandMessage = ErrandOpened | ErrandMaterial | ErrandPiece | ErrandDone | ErrandFailed
-UpMessage = TurnOpened | AudioBatch | SpeechPaused | SpeechResumed | StartReply | ConfirmReply | CancelReply | CloseTurn
+UpMessage = (
+    TurnOpened
+    | AudioBatch
+    | SpeechPaused
+    | SpeechResumed
+    | StartReply
+    | ConfirmReply
+    | ToolAnswered
+    | CancelReply
+    | CloseTurn
+)
 DownMessage = (
     DownOpened
     | Claimed
     | TurnEndScored
     | TranscriptPartial
     | TranscriptFinal
+    | ToolAsked
     | ReplyText
     | ReplyAudio
     | ReplyDone

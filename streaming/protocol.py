@@ -371,6 +371,18 @@ class ReceivedSamples(Event, frozen=True, tag="received_samples"):
     samples: int
 
 
+class PhotoShown(Event, frozen=True, tag="photo.shown"):
+    """This photo is talked about from now on: show it. `url` expires; empty where only the phone has the picture, which
+    then knows it by `local_uri`. `position` counts from 1 within the conversation's `count` photos."""
+
+    turn: int
+    photo: str
+    url: str
+    local_uri: str
+    position: int
+    count: int
+
+
 class NoticeTold(Event, frozen=True, tag="notice"):
     """Something happened to the person's things: a `job` went on, a `photo` or `video` is ready … `data` names it by
     its ids. `id` is that of the same notice on `/v1/me/events`."""
@@ -414,6 +426,7 @@ ServerEvent = (
     | Flush
     | TurnCommitted
     | ReceivedSamples
+    | PhotoShown
     | NoticeTold
     | Reconnect
     | Problem
