@@ -10,7 +10,7 @@ PIP_QUIETLY := -m pip install --quiet --disable-pip-version-check
 
 export PORT ?= 8000
 
-.PHONY: demo test test-gpu check bench bench-turns lock clean
+.PHONY: demo story test test-gpu check bench bench-turns lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("SilverTalk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -22,6 +22,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP)  ## Start the whole product on this machine and print its address.
 	$(BIN)/silvertalk up
+
+story: $(STAMP)  ## The whole of what it is for: photos, a spoken talk, memories and a film, told and looked at.
+	$(BIN)/python -m story
 
 test: $(STAMP)  ## Everything that must hold: format, lint, types, tests.
 	$(MAKE) --no-print-directory check
@@ -62,6 +65,9 @@ lock:  ## Resolve again: after a change of pyproject.toml's dependencies.
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-gateway.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --constraint requirements.lock --extra node \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements-node.lock
+	printf '%s\n' imageio-ffmpeg koreanize-matplotlib \
+	  | $(BIN)/uv pip compile - --quiet --no-deps --constraint requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file deploy/requirements-film.lock
 	echo hatchling | $(BIN)/uv pip compile - --quiet --upgrade --constraint requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file deploy/requirements-build.lock
 	printf '%s\n' 'nvidia-cublas-cu12==12.9.*' matplotlib psutil platformdirs tzdata \

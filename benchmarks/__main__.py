@@ -18,7 +18,10 @@ ALWAYS = (
     "benchmarks.failover",
     "benchmarks.coming_back",
     "benchmarks.distress",
+    "benchmarks.film",
     "benchmarks.overlap",
+    "benchmarks.recall",
+    "benchmarks.persona",
 )
 WITH_RECORDINGS = (
     "benchmarks.vad",

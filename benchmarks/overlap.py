@@ -35,8 +35,10 @@ from gpu_node.engines.kokoro import Kokoro
 from gpu_node.engines.whisper import WhisperEngine
 from gpu_node.transcript import IncrementalTranscript, PassRequest
 from gpu_node.weights import Weights
+from silvertalk.echo_ear import EchoEar
 from silvertalk.overlap import Verdict, judge
-from streaming.audio import MICROPHONE_RATE, float_to_pcm16, pcm16_to_float, read_wav
+from streaming.audio import MICROPHONE_RATE, float_to_pcm16, pcm16_to_float, read_wav, samples_to_ms
+from streaming.echo_witness import EchoWitness, Played
 from streaming.messages import Language
 from streaming.segmenter import Segmenter, SpeechPaused, SpeechResumed, SpeechStarted
 from streaming.vad import ScoredWindow, SileroModel, find_silero
@@ -316,6 +318,17 @@ PARTS: dict[str, Callable[[Studio], Iterator[Case]]] = {
 }
 
 
+def heard_played(reply: Reply) -> Played:
+    """What a gateway knows of the reply as it is played: its sound, and acknowledgements that come 30 ms late or
+    less."""
+    played = Played(MICROPHONE_RATE)
+    played.add(0, float_to_pcm16(reply.audio))
+    late = np.random.default_rng(len(reply.audio)).integers(0, MICROPHONE_RATE * 30 // 1000, len(reply.audio))
+    for sample in range(0, len(reply.audio), MICROPHONE_RATE // 5):
+        played.is_at(sample, int(LEAD * MICROPHONE_RATE) + sample + int(late[sample]))
+    return played
+
+
 # --- a gateway and a node, on a clock that counts samples -------------------------------------------------------------
 
 
@@ -332,13 +345,24 @@ class Contest:
         self._onset = 0.0
         self._sent_to: int | None = None
         self._pass: tuple[PassRequest, bool, float] | None = None
+        self._witness = EchoWitness()
+        self._played = heard_played(case.reply)
         self.outcome = Outcome()
+
+    @property
+    def received_samples(self) -> int:
+        return self._segmenter.heard_sample
+
+    def sound(self, first_sample: int, end_sample: int) -> bytes:
+        return self._pcm[2 * max(0, first_sample) : 2 * end_sample]
 
     def run(self, windows: Sequence[ScoredWindow]) -> Outcome:
         for window in windows:
             for event in self._segmenter.feed([window]):
                 self._on_voice(event)
             self._listen(self._segmenter.heard_sample / MICROPHONE_RATE)
+            if self._segmenter.state == "speaking":
+                self._ear.listen()
             if self.outcome.verdict == Verdict.SPEECH:
                 break
         return self.outcome
@@ -348,6 +372,7 @@ class Contest:
             case SpeechStarted():
                 self._transcript = IncrementalTranscript(self._case.language)
                 self._onset, self._sent_to, self._pass = event.onset_sample / MICROPHONE_RATE, event.start_sample, None
+                self._ear = EchoEar(self._witness, self._played, self, event.onset_sample)
             case SpeechPaused():
                 self._send(event.paused_sample)
                 self._sent_to = None
@@ -375,8 +400,17 @@ class Contest:
     def _judge(self, text: str, now: float, *, settled: bool) -> None:
         case = self._case
         played = case.reply.played(self._onset - AROUND_SECONDS - LEAD, now - LEAD)
-        verdict = judge(text, settled=settled, played=played, question_open=case.question_open, language=case.language)
-        self.outcome.heard.append(f"{'=' if settled else '~'}{verdict.value} [{text}] <- [{played}]")
+        self._ear.listen()
+        testimony = self._ear.testimony(samples_to_ms(self._segmenter.voiced_samples))
+        verdict = judge(
+            text,
+            settled=settled,
+            played=played,
+            question_open=case.question_open,
+            language=case.language,
+            testimony=testimony if self._options.sound else None,
+        )
+        self.outcome.heard.append(f"{'=' if settled else '~'}{verdict.value} [{text}] <- [{played}] {testimony}")
         if verdict is Verdict.SPEECH or settled:
             self.outcome.verdict, self.outcome.settled = verdict.value, settled
             self.outcome.seconds = now - case.onset
@@ -422,6 +456,7 @@ def main() -> None:
     parser.add_argument("--pass-slope", type=float, default=0.04)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "silvertalk-overlap")
     parser.add_argument("--weights", type=Path, default=Path(tempfile.gettempdir()) / "silvertalk-weights")
+    parser.add_argument("--words-alone", dest="sound", action="store_false", help="as if the sound said nothing")
     parser.add_argument("--verbose", action="store_true", help="what was heard in the cases that went wrong")
     parser.add_argument("--held-out", action="store_true", help="with --verbose: of the other half too")
     options = parser.parse_args()

@@ -1,6 +1,8 @@
-# A gateway: no compiler, no torch, no PyAV, no CTranslate2. From the checkout's root:
+# A gateway (the default target), or a worker, which is the same with FFmpeg and Korean letters for films: no compiler,
+# no torch, no PyAV, no CTranslate2. From the checkout's root:
 #
 #   docker build -f deploy/gateway.Dockerfile -t silvertalk-gateway .
+#   docker build -f deploy/gateway.Dockerfile --target worker -t silvertalk-worker .
 #
 # It writes to /var/lib/silvertalk alone, so `--read-only --tmpfs /tmp` is fine. On SIGTERM it drains: give it
 # `--stop-timeout 60`, above DRAIN_SECONDS and what the last turns' records take.
@@ -29,22 +31,35 @@ RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /srv/silvertalk/bin/pip install --no-deps --no-index /wheels/silvertalk-*.whl \
     && /srv/silvertalk/bin/pip uninstall --yes pip setuptools
 
-FROM ${PYTHON_IMAGE}
+# FFmpeg is a program of its own inside its wheel, which nothing links to.
+FROM build AS film
+COPY deploy/requirements-film.lock /src/
+RUN python -m pip install --no-deps --require-hashes --only-binary :all: --prefix /srv/silvertalk -r /src/requirements-film.lock
+
+FROM ${PYTHON_IMAGE} AS runtime
 RUN useradd --uid 10001 --home-dir /var/lib/silvertalk --create-home --shell /usr/sbin/nologin silvertalk
-COPY --from=build /srv/silvertalk /srv/silvertalk
 ENV PATH=/srv/silvertalk/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     ORT_DISABLE_TELEMETRY=1 \
     HOST=0.0.0.0 \
     PORT=8000 \
     DATA_DIR=/var/lib/silvertalk
-USER 10001:10001
 WORKDIR /var/lib/silvertalk
 VOLUME ["/var/lib/silvertalk"]
-EXPOSE 8000
 STOPSIGNAL SIGTERM
+ENTRYPOINT ["silvertalk"]
+
+# Nobody asks a worker anything.
+FROM runtime AS worker
+COPY --from=film /srv/silvertalk /srv/silvertalk
+USER 10001:10001
+CMD ["worker"]
+
+FROM runtime AS gateway
+COPY --from=build /srv/silvertalk /srv/silvertalk
+USER 10001:10001
+EXPOSE 8000
 # /livez and not /readyz: a gateway without a bus waits for it and must not be restarted for that.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as web; web.urlopen('http://127.0.0.1:%s/livez' % os.environ['PORT'], timeout=2)"]
-ENTRYPOINT ["silvertalk"]
 CMD ["gateway"]

@@ -4,6 +4,7 @@
     AudioBatch, SpeechPaused, …   -> the Ear, and the PauseListener beside it
     StartReply                    -> the final transcript, then the Mouth
     ConfirmReply                  -> the Mouth may go beyond its first sentence
+    ToolAnswered                  -> the Mouth, whose LLM goes on
     CancelReply                   -> the Mouth's task is cancelled
     SpeechResumed                 -> so it is, where the reply was not confirmed
     CloseTurn                     -> the turn is let go
@@ -46,6 +47,7 @@ from streaming.messages import (
     SpeechPaused,
     SpeechResumed,
     StartReply,
+    ToolAnswered,
     TranscriptFinal,
     TranscriptPartial,
     TurnFailed,
@@ -153,6 +155,9 @@ class TurnPipeline:
                     self._hear(message)
                 case StartReply() | ConfirmReply() | CancelReply():
                     self._asked.take(message)
+                case ToolAnswered():
+                    if self._mouth is not None:  # else it was for a reply of another node's
+                        self._mouth.tool_answered(message)
                 case CloseTurn():
                     self._closed = True
                 case _:

@@ -34,6 +34,7 @@ class Rule(StrEnum):
     OBJECT_HONORIFIC = "object_honorific"
     ELDERSPEAK = "elderspeak"
     BARK = "bark"
+    UNHONOURED = "unhonoured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,26 @@ def _korean(reply: str, sentences: list[str]) -> list[Fault]:
     faults += [Fault(rule, found.group().strip()) for rule, pattern in rules if (found := pattern.search(reply))]
     if reply.count("멍") > 1:
         faults.append(Fault(Rule.BARK, "멍"))
-    return faults
+    return faults + [Fault(Rule.UNHONOURED, sentence) for sentence in sentences if _without_honour(sentence)]
+
+
+_DEEDS = (
+    r"(?:갔|왔|봤|했|먹었|마셨|살았|만났|놀았|불렀|지냈|느꼈|입었|찍었|배웠|들었|다녔|심었|키웠|만들었|받았|샀|썼|탔|걸었|앉았|그렸"
+    r"|골랐|잤)(?:어요|나요|지요|죠)|(?<![가-힣])(?:가|와|봐|해|먹어|살아|만나|좋아해|지내|느껴|배워|다녀)요"
+)
+_ASKED_PLAINLY = re.compile(rf"(?:{_DEEDS}|[가-힣]+(?:줄|할|볼|갈)래요)\?")
+_FELT_PLAINLY = re.compile(
+    r"(?:힘들|슬프|슬펐|속상하|속상했|외롭|외로웠|기쁘|기뻤|행복하|행복했|그립|그리웠|무섭|무서웠|아팠|즐거웠|놀랐|서운했"
+    r"|보고 싶)(?:었|겠|었겠)*(?:군요|네요|어요|지요|죠)[.!]"
+)
+_SOMEBODY_ELSE = re.compile(r"[가-힣](?:이|가|께서)\s|(?:아이|손주|손녀|손자|강아지|친구|동생)(?:들)?(?:은|는)\s")
+
+
+def _without_honour(sentence: str) -> bool:
+    """Asked what they did, or told what they felt, without -시-; unless it is said of somebody else."""
+    if _FELT_PLAINLY.search(sentence):
+        return True
+    return _ASKED_PLAINLY.search(sentence) is not None and not _SOMEBODY_ELSE.search(sentence)
 
 
 # --- English ---------------------------------------------------------------------------------------------------------

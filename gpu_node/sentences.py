@@ -31,11 +31,11 @@ class Sentence:
 
 
 class SentenceCutter:
-    """Token text in, sentences out. One per reply."""
+    """Token text in, sentences out. One per reply. `barks`: a bark in it is spoken."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, *, barks: bool = True) -> None:
         self._language: Language = language
-        self._speakable = SpeakableWords()
+        self._speakable = SpeakableWords(barks=barks)
         self._words: list[str] = []
         self._emitted = 0
 

@@ -47,6 +47,7 @@ _RULE = re.compile(r"^(?:[-*_=]{3,}|\|[-|: ]*)$")
 _MARKER = re.compile(r"^(?:#{1,6}|>+|[-*+•·▪◦–—]|\d{1,2}[.)])$")
 _LEFT_OVER = re.compile(r"^[.,;:]+$")
 """A mark whose word was taken out."""
+_BARK = re.compile(r"^[\"']?(?:(?:멍+|왈+|컹+|월월)[!.,~…]*|woof[!.,~…]*|arf[!.,~…]*)+[\"']?$", re.IGNORECASE)
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\U0001fb00-\U0001ffff\u2190-\u21ff\u2300-\u23ff\u2460-\u24ff\u25a0-\u27bf\u2900-\u297f"
     "\u2b00-\u2bff\u3030\u303d\u3297\u3299\ufe00-\ufe0f\u200b-\u200f\u2060\ufeff\u20e3\U000e0020-\U000e007f]"
@@ -64,9 +65,13 @@ _MARKS = str.maketrans(
 
 
 class SpeakableWords:
-    """Pieces of raw text in, speakable words out; `LINE_BREAK` stands among them as a word of its own."""
+    """Pieces of raw text in, speakable words out; `LINE_BREAK` stands among them as a word of its own.
 
-    def __init__(self) -> None:
+    `barks`: a puppy's bark is a word like others; otherwise it is left out.
+    """
+
+    def __init__(self, *, barks: bool = True) -> None:
+        self._barks = barks
         self._raw = ""
         self._line_starts = True
 
@@ -93,6 +98,8 @@ class SpeakableWords:
             return [LINE_BREAK] if breaks else []
         self._line_starts = breaks
         words = [word for word in clean_block(block).split() if not _LEFT_OVER.match(word)]
+        if not self._barks:
+            words = [word for word in words if not _BARK.match(word)]
         return words + ([LINE_BREAK] if breaks else [])
 
 

@@ -18,10 +18,12 @@ from gpu_node.engines import LanguageModel, ReplyRequest, Samples, TextToSpeech
 from gpu_node.errors import LlmError, NodeError
 from gpu_node.fixed_answer import sentences_to_say
 from gpu_node.outgoing import Outgoing
+from gpu_node.persona import may_bark
 from gpu_node.sentences import Sentence, SentenceCutter
 from gpu_node.spoken_beforehand import Spoken
 from gpu_node.threads import EngineQueue, EngineWork, Priority
-from streaming.messages import APOLOGY, FILLER, Message, StartReply
+from gpu_node.tool_calls import ToolCalls
+from streaming.messages import APOLOGY, FILLER, Message, StartReply, ToolAnswered
 
 MAX_REPLY_SECONDS = 90.0
 """A reply is two or three short sentences; an LLM that will not stop is stopped here."""
@@ -54,6 +56,7 @@ class Mouth:
         self._tts = tts
         self._queue = queue
         self._out = Outgoing(start, rate=rate, ahead_seconds=ahead_seconds, send=send)
+        self._tools = ToolCalls(start.attempt, send)
         self._work: EngineWork[Samples] | None = None
         self._apology = apology
         self._filler = filler
@@ -74,6 +77,10 @@ class Mouth:
 
     async def until_confirmed(self) -> None:
         await self._out.until_confirmed()
+
+    def tool_answered(self, message: ToolAnswered) -> None:
+        """The gateway has carried out what the LLM asked for."""
+        self._tools.answered(message)
 
     async def reply(self, transcript: str) -> None:
         """Answer `transcript`, or say what is to be said. Cancelling the task that runs this stops the LLM's connection
@@ -148,8 +155,10 @@ class Mouth:
     async def _compose(self, transcript: str, written: asyncio.Queue[Sentence | None]) -> None:
         """Tokens to sentences. An LlmError after a whole sentence loses only what would have followed."""
         context = self._start.context
-        request = ReplyRequest(transcript=transcript, context=context, released=self._start.released)
-        cutter = SentenceCutter(context.language)
+        request = ReplyRequest(
+            transcript=transcript, context=context, released=self._start.released, call_tool=self._tools.call
+        )
+        cutter = SentenceCutter(context.language, barks=may_bark(context))
         try:
             async with aclosing(self._llm.stream(request)) as tokens:
                 async for token in tokens:

@@ -15,10 +15,13 @@ import msgspec
 from silvertalk import distress, metrics
 from silvertalk.captioning import tell_final
 from silvertalk.contest import is_sure_echo
+from silvertalk.echo_ear import Sound
 from silvertalk.errors import TurnLost
+from silvertalk.obliging import Wanted
 from silvertalk.overlap import Verdict, judge
 from silvertalk.releasing import complete, release, reply_ended
 from silvertalk.turn import HELD_BOUND, Turn
+from silvertalk.turn_requests import REQUESTED, Obliged
 from silvertalk.turns_in_hand import SessionParts, TurnsInHand
 from streaming.audio import MICROPHONE_RATE
 from streaming.floor import Floor, Move
@@ -29,6 +32,7 @@ from streaming.messages import (
     ReplyAudio,
     ReplyDone,
     ReplyText,
+    ToolAsked,
     TranscriptFinal,
     TranscriptPartial,
     TurnEndScored,
@@ -42,7 +46,7 @@ VOICE_CERTAINTY, VOICE_MS = 0.9, 1200.0
 """A voice as sure and as long as this has said something, also where nobody understood it."""
 
 
-class Ears(Protocol):
+class Ears(Sound, Protocol):
     """The part of `silvertalk.microphone` that is told what a node makes of the sound and of the words."""
 
     @property
@@ -107,6 +111,8 @@ class Answering(TurnsInHand):
                 case ReplyDone() if message.attempt in turn.missed:
                     turn.missed.remove(message.attempt)
                     metrics.WASTED_TOKENS.inc(message.tokens)
+                case ToolAsked() if turn.is_current(message.attempt) and not turn.left_behind:
+                    self._obliging.tool_asked(turn, message)  # also for a reply that is not wanted yet
                 case TurnFailed() if not turn.over:
                     self.fail(turn, TurnLost(f"{message.reason}: {message.detail}"))
                 case _:
@@ -147,6 +153,17 @@ class Answering(TurnsInHand):
             self._tell_distress(turn, found)
             if turn.say[0]:
                 self._asking.say_instead(turn)
+            elif (wanted := self._obliging.wanted_by(turn, message.text)) is not None:
+                turn.cancel_reply(REQUESTED)
+                self._oblige(turn, wanted)
+
+    def _oblige(self, turn: Turn, wanted: Wanted) -> None:
+        """The person has asked for something that needs no LLM: it is answered once it is seen to."""
+        self._obliging.begin(turn, wanted, self._say_of)
+
+    def _say_of(self, turn: Turn, obliged: Obliged) -> None:
+        turn.say = (obliged.say, obliged.say_as)
+        self._asking.ask(turn, turn.end_sample)
 
     def _tell_distress(self, turn: Turn, found: distress.Distress | None) -> None:
         if found is not None:
@@ -190,7 +207,18 @@ class Answering(TurnsInHand):
             held, turn.held_texts = turn.held_texts, []
             for held_entry, held_text in held:
                 self._release(turn, held_entry, held_text)
+        self._take_effect(turn)
         release(self._outbox, turn, entry, message)
+
+    def _take_effect(self, turn: Turn) -> None:
+        """The reply is heard: what it asks leave for stands, and what it speaks of is shown."""
+        effects = turn.requests.take_effects(turn.attempt)
+        if effects is None:
+            return
+        if effects.wish is not None:
+            turn.wish = effects.wish.encoded()
+        if effects.shown is not None:
+            self._showing.tell(effects.shown, turn)
 
     def _on_done(self, turn: Turn, message: ReplyDone) -> None:
         turn.timings_ms |= {f"node_{name}": value for name, value in message.timings_ms.items()}

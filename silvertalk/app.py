@@ -25,24 +25,29 @@ from starlette.routing import Route, WebSocketRoute
 
 from silvertalk import __version__, metrics
 from silvertalk.about_person import Acquaintances
+from silvertalk.album import Album
 from silvertalk.api.rest import rest
 from silvertalk.api.services import Services
 from silvertalk.committer import Committer
 from silvertalk.database import Database
 from silvertalk.gateway import Gateway
+from silvertalk.generations import Generations
 from silvertalk.habits import HabitKeeper
 from silvertalk.jobs import WORK_GROUP, WORK_STREAM, Jobs
 from silvertalk.listening import VadService
 from silvertalk.media.door import media_routes
-from silvertalk.media.store import MediaStore, open_media
+from silvertalk.media.store import LINK_SECONDS, MediaStore, media_origins, open_media
 from silvertalk.notices import Notices
 from silvertalk.orphans import Orphans
 from silvertalk.page import Page
+from silvertalk.remembering import Remembering
 from silvertalk.revocations import Revocations
 from silvertalk.services.kakao import Kakao
+from silvertalk.services.replicate import Replicate
 from silvertalk.settings import Settings
 from silvertalk.text_talk import TextTalk
 from silvertalk.voice_keeping import VoiceKeeper
+from silvertalk.voice_tools import Means
 from streaming.bus import Bus
 from streaming.messages import TurnRecord
 from streaming.vad import SileroModel, find_silero
@@ -79,22 +84,33 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
 
         async def on_committed(record: TurnRecord) -> None:
             voices.committed(record)
+            remembering.committed(record)
             await gateway.on_committed(record)
 
         media = await stack.enter_async_context(open_media(settings))
         voices = await stack.enter_async_context(VoiceKeeper(database, media))
+        jobs = await stack.enter_async_context(Jobs(database, settings.bus[0]))
+        remembering = await stack.enter_async_context(Remembering(database, jobs))
         committer = await stack.enter_async_context(
             Committer(
                 database,
                 on_committed,
                 limit=settings.commit_backlog,
                 on_refused=lambda record: gateway.on_refused(record),
+                on_ended=remembering.ended,
             )
         )
         habits = await stack.enter_async_context(HabitKeeper(database))
         revocations = await stack.enter_async_context(Revocations(bus, database))
         acquaintances = Acquaintances(
             database, default_zone=settings.time_zone, outside_allowed=settings.outside_services_allowed
+        )
+        album = Album(
+            database,
+            media,
+            jobs,
+            operator_answers=settings.outside_services_allowed,
+            link_seconds=settings.resume_seconds + LINK_SECONDS,  # told again to whoever comes back that late
         )
         gateway = Gateway(
             settings,
@@ -107,6 +123,8 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             revocations,
             feeds=notices.feeds,
             voices=voices,
+            album=album,
+            means=Means(database, notices, jobs),
         )
         bus.on_replaced = gateway.on_replaced  # heard from the first session on, before it is announced
         bus.on_moved = gateway.on_moved
@@ -116,11 +134,11 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             talk.on_revoked(user, login)
             notices.feeds.end(user, login)
 
-        await stack.enter_async_context(Orphans(bus, database, settings))
+        await stack.enter_async_context(Orphans(bus, database, settings, on_ended=remembering.ended))
         stack.push_async_callback(gateway.close)
-        jobs = await stack.enter_async_context(Jobs(database, settings.bus[0]))
         talk = await stack.enter_async_context(TextTalk(gateway, bus, database))
         bus.on_revoked = on_revoked
+        replicate = await stack.enter_async_context(Replicate(settings))
         services = Services.of(
             settings,
             bus=bus,
@@ -130,6 +148,10 @@ async def running(settings: Settings) -> AsyncIterator[Parts]:
             notices=notices,
             revocations=revocations,
             kakao=await stack.enter_async_context(Kakao(settings)),
+            replicate=replicate,
+            generations=await stack.enter_async_context(
+                Generations(settings, bus=bus, database=database, media=media, jobs=jobs, replicate=replicate)
+            ),
             door=gateway.check_door,
             talk=talk,
         )
@@ -146,7 +168,7 @@ def _application(settings: Settings, bus: Bus, database: Database, gateway: Gate
             Route("/livez", status.alive),
             Route("/readyz", status.ready),
             Route("/metrics", status.metrics),
-            Route("/demo{name:path}", Page()),
+            Route("/demo{name:path}", Page(media=media_origins(settings))),
             *media_routes(services.media, services.origins),
         ]
     )

@@ -27,6 +27,7 @@ from silvertalk.house_phrases import (
     softer_ack,
 )
 from silvertalk.repair import Request, repair_in
+from silvertalk.spoken_requests import asks_for_own_words
 from silvertalk.turn import Turn
 from streaming.budget import Bucket
 from streaming.messages import Language, ReplyContext
@@ -60,6 +61,8 @@ class Asking:
         """The last answer asked for it to be said once more."""
         self._clarifications = 0
         self._may_fill = True
+        self.tools: Callable[[], tuple[str, ...]] = tuple
+        """Names of the tools that an LLM may ask for now."""
 
     # --- a reply of the LLM's ----------------------------------------------------------------------------------------
 
@@ -86,7 +89,9 @@ class Asking:
 
     def _context(self, turn: Turn | None) -> ReplyContext:
         context = self._history.context_before(turn)
-        return msgspec.structs.replace(context, speech_rate=self._habits.speech_rate, loudness=self._habits.loudness)
+        return msgspec.structs.replace(
+            context, speech_rate=self._habits.speech_rate, loudness=self._habits.loudness, tools=self.tools()
+        )
 
     @property
     def context_now(self) -> ReplyContext:
@@ -102,7 +107,7 @@ class Asking:
         is sure that somebody spoke.
         """
         distress = self.notice_distress(turn, text)
-        request = repair_in(text, self._language)
+        request = None if asks_for_own_words(text, self._language) else repair_in(text, self._language)
         if distress is not None:
             turn.say = (distress_answer(distress.kind, self._language), "distress")
         elif request is not None:
@@ -130,7 +135,11 @@ class Asking:
 
     def prompt(self, turn: Turn, number: int) -> None:
         """Nobody has said anything for long: 복실이 does."""
-        turn.say = (silence_prompt(self._language, number), "prompt")
+        self.say_unasked(turn, silence_prompt(self._language, number), "prompt")
+
+    def say_unasked(self, turn: Turn, words: str, said_as: str) -> None:
+        """복실이 says this of its own accord."""
+        turn.say = (words, said_as)
         turn.ask(turn.opened.first_sample, self._context(turn))
 
     def _is_unclear(self, text: str, confidence: float, voice: bool) -> bool:

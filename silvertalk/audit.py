@@ -21,6 +21,8 @@ Action = Literal[
     "photo_deleted",
     "photo_refused",
     "video_deleted",
+    "video_share_revoked",
+    "video_shared",
     "voice_link_given",
     "voice_links_given",
 ]

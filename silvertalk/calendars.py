@@ -9,7 +9,7 @@ of its first day and of the day after its last one *as if in UTC*, and read as d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
@@ -130,6 +130,21 @@ async def add(database: Database, user: str, given: EventGiven, zone: ZoneInfo) 
         return _event((await connection.execute(made)).one(), zone)
 
 
+async def add_once(
+    database: Database, connection: AsyncConnection, user: str, given: Mapping[str, EventGiven], zone: ZoneInfo
+) -> None:
+    """Write events down by the ids that they are to have, in the caller's transaction: what is there already stays as
+    it is, so that it may be tried again. Raises RequestInvalid, AccountErased."""
+    now = datetime.now(UTC)
+    await ensure_person(database, connection, user)
+    rows = [
+        {"id": name, "user_id": user, "external_id": None, "created_at": now, "updated_at": now}
+        | _placed(event, zone, "body")
+        for name, event in given.items()
+    ]
+    await connection.execute(database.insert(events).on_conflict_do_nothing(index_elements=["id"]), rows)
+
+
 async def change(database: Database, user: str, event: str, changes: dict[str, Any], zone: ZoneInfo) -> Event:
     """Change one event; `changes` are fields of EventGiven. Raises NotFound, RequestInvalid."""
     mine = (events.c.id == event, events.c.user_id == user)
@@ -177,6 +192,14 @@ async def one(database: Database, user: str, event: str, zone: ZoneInfo) -> Even
     if row is None:
         raise NotFound
     return _event(row, zone)
+
+
+async def between(connection: AsyncConnection, user: str, zone: ZoneInfo, days: Days, limit: int) -> list[Event]:
+    """What these days hold, as they go by; on a day all-day events first."""
+    asked = select(events).where(events.c.user_id == user, _touches(days, zone))
+    rows = await connection.execute(asked.order_by(events.c.starts_at, events.c.id).limit(limit))
+    found = [_event(row, zone) for row in rows]
+    return sorted(found, key=lambda event: (event.days[0], not event.is_all_day, event.starts_at))
 
 
 async def of_day(connection: AsyncConnection, user: str, zone: ZoneInfo, day: date, limit: int) -> list[Event]:

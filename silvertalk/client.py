@@ -49,15 +49,19 @@ async def talk(
     guest: Guest,
     *,
     language: Language = "ko",
+    session: str = "",
     push_to_talk: bool = False,
     name: str = "silvertalk-client",
     resume: bool = True,
 ) -> AsyncIterator[TalkClient]:
     """Open a conversation at `url` (http or https); raises Refused or Unreachable. Leaving it says `bye`.
 
+    `session`: one that was reserved with `POST /chat/sessions`.
+
     `resume`: whether a connection that is lost is sought again; otherwise the first loss is the end.
     """
-    dialler = Dialler(url, guest, Hello(ticket="", language=language, push_to_talk=push_to_talk, client=name))
+    hello = Hello(ticket="", language=language, push_to_talk=push_to_talk, client=name)
+    dialler = Dialler(url, guest, hello, session=session)
     client = TalkClient(dialler, await dialler.dial(), resume=resume)
     try:
         yield client

@@ -38,7 +38,8 @@ class Committer:
     """Owns the task "committer". `async with` starts it; leaving drops what waits (see `drain`).
 
     `on_committed(record)` is awaited after the row is in the database, also when it was there before. What it raises is
-    logged and counted, and the turn stays committed. `on_refused(record)` hears of a turn that never will be there.
+    logged and counted, and the turn stays committed. `on_refused(record)` hears of a turn that never will be there,
+    `on_ended(session)` of a conversation whose end is written, behind its turns.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Committer:
         *,
         limit: int = 10_000,
         on_refused: Callable[[TurnRecord], None] = lambda record: None,
+        on_ended: Callable[[str], None] = lambda session: None,
     ) -> None:
         self._database = database
         self._on_committed = on_committed
         self._on_refused = on_refused
+        self._on_ended = on_ended
         # A turn is about 2 KiB: the default limit holds 20 MiB, ten minutes of 150 busy sessions. At the limit `submit`
         # waits, which holds back that session alone; `full` lets the door refuse new ones meanwhile.
         self._limit = limit
@@ -110,6 +113,8 @@ class Committer:
                     await self._tell(record)
                 else:
                     self._on_refused(record)
+            elif written:
+                self._on_ended(record.session)
             async with self._changed:
                 self._waiting.popleft()
                 COMMIT_BACKLOG.set(len(self._waiting))

@@ -42,6 +42,15 @@ async def has_agreed(connection: AsyncConnection, user: str, name: ConsentName) 
     return bool((await connection.execute(asked)).scalar_one_or_none())
 
 
+async def agreed_since(connection: AsyncConnection, user: str, name: ConsentName) -> datetime | None:
+    """Since when this person agrees to this; None for who does not."""
+    asked = select(_consents.c.decided_at).where(
+        _consents.c.user_id == user, _consents.c.name == name, _consents.c.granted.is_(True)
+    )
+    since: datetime | None = (await connection.execute(asked)).scalar_one_or_none()
+    return since
+
+
 async def decide(
     database: Database, connection: AsyncConnection, user: str, decisions: Mapping[ConsentName, bool]
 ) -> None:

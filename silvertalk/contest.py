@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from silvertalk.echo_ear import EchoEar
 from silvertalk.overlap import Verdict, judge
 from silvertalk.turn import Turn
 from streaming.audio import MICROPHONE_RATE
@@ -40,6 +41,8 @@ class Contest:
     candidate: Turn
     over: Turn
     onset_sample: int
+    ear: EchoEar
+    """Knows an echo by its sound."""
     paused_at: int | None = None
     """Where the voice fell silent; None while it speaks."""
     ended: EndpointDecision | None = None
@@ -53,11 +56,13 @@ class Contest:
     ducked: bool = True
     since_sample: int = 0
     """How far the reply had been played when the voice began."""
+    voiced_ms: float = 0.0
+    """How long the voice has sounded."""
 
     def hear(self, batch: AudioBatch) -> Verdict:
         self.candidate.send_up(batch)
         patience = BELIEVED_AT_LAST_SAMPLES if self.candidate.claimed_by else BELIEVED_SAMPLES
-        believed = self.candidate.speech_samples >= patience and not self.heard_words
+        believed = self.candidate.speech_samples >= patience and not self.heard_words and not self.ear.is_surely_echo
         return Verdict.SPEECH if believed else Verdict.UNDECIDED
 
     def own_speech(self) -> list[AudioBatch | SpeechPaused | SpeechResumed]:
@@ -99,9 +104,10 @@ class Contest:
             played=played,
             question_open=self.over.has_asked(self.since_sample),
             language=language,
+            testimony=self.ear.testimony(self.voiced_ms),
         )
         if verdict is Verdict.ECHO and not self.is_settled(upto_sample):
-            if not is_sure_echo(text, language):
+            if not self.ear.is_surely_echo and not is_sure_echo(text, language):
                 return Verdict.UNDECIDED
             self.echo_upto = upto_sample
         return verdict

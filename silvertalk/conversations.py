@@ -280,8 +280,9 @@ async def check(database: Database, user: str, session: str) -> None:
 async def remove(database: Database, media: MediaStore, user: str, session: str) -> None:
     """Everything that was said and kept of it goes; what was remembered stays, and is not said to be from it any more.
 
-    The objects go first: while the media store is away, nothing is lost sight of. The voice goes once more at the end,
-    since the last turn's may have been on its way; where the store is away just then, asking again takes it.
+    The objects go first: while the media store is away, nothing is lost sight of. Voice and videos go once more at the
+    end, since the last turn's, or a worker's, may have been on its way; where the store is away just then, asking again
+    takes it.
     Raises NotFound, MediaAway.
     """
     async with database.transaction() as connection:
@@ -321,6 +322,7 @@ async def remove(database: Database, media: MediaStore, user: str, session: str)
         await connection.execute(about.values(last_session_id=""))
         await audit.note(connection, user, "conversation_deleted", session)
     await media.delete_below(voice_prefix(user, session))
+    await videos.delete_objects(media, shown)
 
 
 def voice_prefix(user: str, session: str) -> str:

@@ -204,7 +204,7 @@ class Database:
                     _sessions.c.deleted_at.is_(None),
                 )
                 .values(
-                    turn_count=_sessions.c.turn_count + int(new),
+                    turn_count=_sessions.c.turn_count + int(new and bool(record.transcript)),
                     started_at=case((earlier, row["started_at"]), else_=_sessions.c.started_at),
                 )
             )

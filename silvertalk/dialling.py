@@ -28,16 +28,18 @@ UNAUTHORIZED = 401
 
 
 class Dialler:
-    """Opens one person's connections, each with a ticket of its own. `hello` is what each says first, but for that."""
+    """Opens one person's connections, each with a ticket of its own. `hello` is what each says first, but for that;
+    `session` a conversation that was reserved."""
 
-    def __init__(self, url: str, guest: Guest, hello: Hello) -> None:
+    def __init__(self, url: str, guest: Guest, hello: Hello, *, session: str = "") -> None:
         self._url = url
         self._guest = guest
         self._hello = hello
+        self._session = session
 
     async def dial(self) -> Line:
         """A new session; raises Refused or Unreachable."""
-        return await self._open(await fetch_ticket(self._url, self._guest.access_token), None)
+        return await self._open(await fetch_ticket(self._url, self._guest.access_token, self._session), None)
 
     async def dial_again(self, resume: Callable[[], Resume]) -> Line:
         """Come back to a session. `resume` is asked at the last moment: the player goes on meanwhile.

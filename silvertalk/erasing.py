@@ -22,6 +22,7 @@ from silvertalk.belongings import BELONGINGS
 from silvertalk.columns import new_id
 from silvertalk.database import Database, no_writer_of, user_hash
 from silvertalk.errors import DatabaseAway, KakaoAway, KakaoNotConfigured, KakaoRefused
+from silvertalk.generation_records import GenerationRecords
 from silvertalk.job_kinds import JobPostponed, Report, WorkParts
 from silvertalk.jobs import TRIES, JobRow, Jobs
 from silvertalk.kept_answers import Answers
@@ -145,7 +146,8 @@ class _Erasing:
     async def _allowed_until(self, connection: AsyncConnection) -> float:
         """Unix seconds until which a form that was given out may still bring a photo: also one that was uploaded or
         deleted meanwhile, whose row or whose deletion is younger than its form, and one of a guest who joined them
-        meanwhile. And until which a job that moves a guest's objects, stopped by this, may still put one."""
+        meanwhile. And until which a job that moves a guest's objects, or makes a video, stopped by this, may still put
+        one."""
         uploaded = select(func.max(_photos.c.updated_at)).where(
             _photos.c.user_id == self._user, _photos.c.status != "known"
         )
@@ -153,7 +155,7 @@ class _Erasing:
             _audit.c.user_id == self._user, _audit.c.action.in_(("photo_deleted", "guest_joined"))
         )
         adopting = select(func.max(_jobs.c.updated_at)).where(
-            _jobs.c.user_id == self._user, _jobs.c.kind == "adopt", _jobs.c.status == "running"
+            _jobs.c.user_id == self._user, _jobs.c.kind.in_(("adopt", "video")), _jobs.c.status == "running"
         )
         moments = [(await connection.execute(newest)).scalar_one_or_none() for newest in (uploaded, told, adopting)]
         return max(((moment + LATE_UPLOAD).timestamp() for moment in moments if moment is not None), default=0.0)
@@ -175,8 +177,11 @@ class _Erasing:
         await bus.notices.forget(self._user)
 
     async def _forget_answers(self) -> None:
-        answers = Answers(self._parts.bus, signing_secret(self._parts.settings))
-        await forget_values(self._parts.bus, [answers.prefix(self._user)])
+        settings = self._parts.settings
+        secret = signing_secret(settings)
+        records = GenerationRecords(self._parts.bus, secret, days=settings.generated_days)
+        prefixes = [Answers(self._parts.bus, secret).prefix(self._user), records.prefix(self._user)]
+        await forget_values(self._parts.bus, prefixes)
 
     async def _kakao(self) -> None:
         """Kakao may be away: it is waited for, and in the end gone without. Everything here is gone by then. It is

@@ -19,15 +19,22 @@ SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `
 │   ├── RequestTooLarge      the body is over the limit
 │   ├── MediaTooLarge        a picture or recording is over its limit
 │   ├── PictureTypeRefused   a file of a kind that is not taken
+│   ├── PictureRefused       a picture of which nothing can be made
+│   ├── ConsentMissing       an outside service would see what is the person's, who did not agree to that
 │   ├── UploadMissing        an upload is reported that has not arrived
 │   ├── GalleryFull          a person has as many photos as one may have
 │   ├── KeyReused            an idempotency key came again with another request
 │   ├── AnswerNotKept        it was done, and its answer cannot be given again
 │   ├── NothingTold          a conversation without a word and without a photo cannot be finished
+│   ├── StoryNotFinished     a video is made of a conversation that its person has finished
+│   ├── NothingToShow        a video needs at least one photo
+│   ├── VideoNotReady        only a video that is made can be shared
+│   ├── VideoSettled         a video that is made is not made again, nor stopped
 │   ├── TooSlow              the body took too long to come
 │   └── NotFound             nothing there
 ├── Refused                  understood, but not now
 │   ├── RateLimited          too often; `retry_after_seconds`
+│   ├── QuotaReached         as much was made as may be in a day; `retry_after_seconds`
 │   ├── ServerFull           no room for another session
 │   ├── AddressFull          too many sessions from one address
 │   ├── StillAnswering       the same request, by its idempotency key, is being carried out
@@ -42,6 +49,9 @@ SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `
 │   ├── MediaAway            the media store cannot be reached
 │   ├── KakaoAway            Kakao cannot be reached, or asks us to wait
 │   ├── KakaoNotConfigured   this server has no Kakao login
+│   ├── ReplicateAway        Replicate cannot be reached, or asks us to wait; `retry_after_seconds`
+│   ├── ReplicateRefused     Replicate does not do what we ask: our token, our bill, our model
+│   ├── GenerateNotConfigured  this server makes no pictures
 │   └── NoNode               nobody claimed the turn in time
 ├── DatabaseRefused          the database will never take this row; trying again is useless
 │   └── AccountErased        it is a deleted person's
@@ -209,6 +219,22 @@ class PictureTypeRefused(RequestError):
     message_en = "Only JPEG, PNG, WEBP and HEIC pictures are taken."
 
 
+class PictureRefused(RequestError):
+    code = "picture_refused"
+    http_status = 422
+    close_code = 4422
+    message_ko = "이 사진으로는 만들 수 없어요. 다른 사진을 골라 주세요."
+    message_en = "Takes JPEG, PNG, WEBP, GIF and BMP pictures, whole, of at least 64 and at most 25 million pixels."
+
+
+class ConsentMissing(RequestError):
+    code = "consent_missing"
+    http_status = 403
+    close_code = 4403
+    message_ko = "다른 회사의 서비스에 사진과 글을 보내도 괜찮은지 먼저 여쭤봐야 해요. 설정에서 동의해 주세요."
+    message_en = "The person has not agreed to `outside_services`: PATCH /users/me."
+
+
 class UploadMissing(RequestError):
     code = "upload_missing"
     http_status = 409
@@ -247,6 +273,35 @@ class NothingTold(RequestError):
     message_en = "Nothing was said in this conversation, and it has no photo."
 
 
+class StoryNotFinished(RequestError):
+    code = "story_not_finished"
+    message_ko = "이야기를 마치신 뒤에 영상을 만들어 드릴게요."
+    message_en = "The conversation is not finished: PATCH /chat/sessions/{id}/finish first."
+
+
+class NothingToShow(RequestError):
+    code = "nothing_to_show"
+    message_ko = "영상에 담을 사진이 없어요. 이야기에 사진을 한 장 더해 주세요."
+    message_en = "The conversation has no uploaded photo."
+
+
+class VideoNotReady(RequestError):
+    code = "video_not_ready"
+    http_status = 409
+    close_code = 4409
+    retryable = True
+    message_ko = "영상이 아직 다 만들어지지 않았어요. 다 되면 보내실 수 있어요."
+    message_en = "The video is not completed."
+
+
+class VideoSettled(RequestError):
+    code = "video_settled"
+    http_status = 409
+    close_code = 4409
+    message_ko = "이미 끝난 영상이에요."
+    message_en = "The video is completed or has failed: there is nothing to stop, or nothing to make again."
+
+
 class TooSlow(RequestError):
     code = "request_too_slow"
     http_status = 408
@@ -282,6 +337,18 @@ class RateLimited(Refused):
     message_en = "Too many requests: wait as long as Retry-After says."
 
     def __init__(self, detail: str = "", *, retry_after_seconds: int = 60) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaReached(Refused):
+    code = "quota_reached"
+    http_status = 429
+    close_code = 4429
+    message_ko = "오늘 만들 수 있는 만큼 모두 만드셨어요. 내일 다시 해 주세요."
+    message_en = "As much was made as may be made in a day: wait as long as Retry-After says."
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 86_400) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
 
@@ -387,6 +454,32 @@ class KakaoNotConfigured(PartAway):
     retryable = False
     message_ko = "여기에서는 카카오로 로그인하실 수 없어요."
     message_en = "This server has no Kakao login: its KAKAO_ settings are empty."
+
+
+class ReplicateAway(PartAway):
+    code = "replicate_away"
+    message_ko = "지금은 그림을 만드는 곳에 연결할 수 없어요. 조금 뒤에 다시 해 주세요."
+    message_en = "Replicate cannot be reached, or asks us to wait."
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: int = 5, throttled: bool = False) -> None:
+        """`throttled`: it certainly did nothing."""
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+        self.throttled = throttled
+
+
+class ReplicateRefused(PartAway):
+    code = "replicate_refused"
+    retryable = False
+    message_ko = "지금은 그림을 만들 수 없어요."
+    message_en = "Replicate refuses what this server asks: its token, its account or its model is wrong."
+
+
+class GenerateNotConfigured(PartAway):
+    code = "generate_not_configured"
+    retryable = False
+    message_ko = "여기에서는 그림과 영상을 새로 만드실 수 없어요."
+    message_en = "This server makes no pictures: REPLICATE_API_TOKEN is empty."
 
 
 class NoNode(PartAway):

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from silvertalk import metrics
 from silvertalk.about_person import Acquaintances
+from silvertalk.album import Album
 from silvertalk.auth import check_origin
 from silvertalk.committer import Committer
 from silvertalk.connection import Connection, problem_of, problem_told
@@ -46,6 +47,7 @@ from silvertalk.taking_over import Unknown, take_over
 from silvertalk.tickets import Ticket, redeem_ticket
 from silvertalk.tokens import Identity
 from silvertalk.voice_keeping import VoiceKeeper
+from silvertalk.voice_tools import Means
 from streaming.bus import Bus, Journal
 from streaming.errors import ProtocolError
 from streaming.logs import logger
@@ -82,9 +84,12 @@ class Gateway:
         revocations: Revocations,
         feeds: Feeds | None = None,
         voices: VoiceKeeper | None = None,
+        album: Album | None = None,
+        means: Means | None = None,
     ) -> None:
         """`feeds`: where given, a person's notices are told on their voice socket too. `voices`: where given, it keeps
-        the recordings of those who agreed."""
+        the recordings of those who agreed. `album`: where given, conversations show photos from it. `means`:
+        where given, what is asked for is done."""
         self._settings = settings
         self._bus = bus
         self._database = database
@@ -92,7 +97,19 @@ class Gateway:
         self._revocations = revocations
         self._origins = settings.origins()
         name = f"gateway-{secrets.token_hex(6)}"
-        self._parts = Parts(settings, bus, vad, committer, habits, acquaintances, name=name, feeds=feeds, voices=voices)
+        self._parts = Parts(
+            settings,
+            bus,
+            vad,
+            committer,
+            habits,
+            acquaintances,
+            name=name,
+            feeds=feeds,
+            voices=voices,
+            album=album,
+            means=means,
+        )
         self._sessions: dict[str, OwnedSession] = {}
         """Those with a client, and those whose client may come back: at most as many again (`_make_room`)."""
         self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

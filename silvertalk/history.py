@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import get_args
 
 from silvertalk.repair import Request
 from silvertalk.turn import Turn
+from silvertalk.wishes import WISH_SECONDS, Wish, was_heard, wish_of
 from streaming.messages import Language, ReplyContext, TurnRecord, Utterance
 
-Inform = Callable[[ReplyContext, int], ReplyContext]
-"""Adds to a context what is known of the person, and so many earlier turns at most."""
+Inform = Callable[[ReplyContext, int, str], ReplyContext]
+"""Adds to a context what is known of the person, and so many earlier turns at most; the text is what is being said."""
+
+WORDS_CHARACTERS = 1_000
+"""Of what is being said, the newest: by it memories come to mind."""
 
 
-def _as_a_stranger(context: ReplyContext, turns_left: int) -> ReplyContext:
+_KEPT_WAITING = frozenset((*get_args(Request), "prompt", "clarification"))
+"""Replies after which a question asked before is still open: it was said again, or they were only kept company."""
+
+
+def as_a_stranger(context: ReplyContext, turns_left: int, words: str) -> ReplyContext:
+    """Nothing is known of them."""
     return context
+
+
+def _nothing() -> Collection[int]:
+    return ()
 
 
 class History:
     """The turn in hand and so many before it. Older ones fall out; the database keeps them."""
 
     def __init__(
-        self, turns: int, *, language: Language, local_time: Callable[[], str], inform: Inform = _as_a_stranger
+        self,
+        turns: int,
+        *,
+        language: Language,
+        local_time: Callable[[], str],
+        inform: Inform = as_a_stranger,
+        forgotten: Callable[[], Collection[int]] = _nothing,
     ) -> None:
+        """`forgotten`: the turns that no context may tell of any more."""
         self._language: Language = language
         self._local_time = local_time
         self._inform = inform
+        self._forgotten = forgotten
         self._room = turns
         # Turns that an earlier gateway closed are here as it recorded them.
         self._turns: deque[Turn | TurnRecord] = deque(maxlen=turns + 1)
@@ -47,6 +68,31 @@ class History:
     def _not_repeated(self) -> Iterator[Turn | TurnRecord]:
         return (turn for turn in reversed(self._turns) if turn.source not in get_args(Request))
 
+    def wish_before(self, asked: Turn) -> Wish | None:
+        """What 복실이 asked leave for just before the turn `asked`, in words that were heard, if it did."""
+        last = next((turn for turn in self._before(asked) if turn.source not in _KEPT_WAITING), None)
+        if last is None or not last.wish:
+            return None
+        reply = last.reply_text if isinstance(last, Turn) else last.reply
+        if isinstance(last, Turn) and last.age > WISH_SECONDS:
+            return None
+        return wish_of(last.wish) if was_heard(reply, last.heard, interrupted=last.interrupted) else None
+
+    def words_before(self, asked: Turn) -> str:
+        """What the person said last before the turn `asked`."""
+        forgotten = self._forgotten()
+        told = (turn.transcript for turn in self._before(asked) if _number(turn) not in forgotten)
+        return next((words for words in told if words), "")
+
+    def told_before(self, asked: Turn) -> int:
+        """The number of the turn in which the person last told something; 0 where they have not."""
+        return next((_number(turn) for turn in self._before(asked) if turn.transcript), 0)
+
+    def _before(self, asked: Turn) -> Iterator[Turn | TurnRecord]:
+        """The turns before `asked`, the newest first."""
+        earlier = [turn for turn in self._turns if _number(turn) < asked.number]
+        return reversed(earlier)
+
     @property
     def was_left_behind(self) -> bool:
         """The person went on in another turn before the last one was answered."""
@@ -62,11 +108,13 @@ class History:
     def context_before(self, asked: Turn | None) -> ReplyContext:
         """What a node is told of the talk before the turn `asked`; of all of it where none is named."""
         said: list[Utterance] = []
-        room = self._room
+        room, forgotten = self._room, self._forgotten()
         for turn in self._turns:
             if turn is asked:
                 break
             room -= 1
+            if _number(turn) in forgotten:
+                continue
             if turn.transcript:
                 said.append(Utterance(role="user", text=turn.transcript))
             if turn.heard:
@@ -74,4 +122,14 @@ class History:
         context = ReplyContext(
             language=self._language, history=tuple(said), local_time=self._local_time(), outside_services=False
         )
-        return self._inform(context, max(0, room))
+        return self._inform(context, max(0, room), _being_said(said, asked))
+
+
+def _number(turn: Turn | TurnRecord) -> int:
+    return turn.number if isinstance(turn, Turn) else turn.turn
+
+
+def _being_said(said: Sequence[Utterance], asked: Turn | None) -> str:
+    """What the turn says, as far as it is known, and the exchange before it."""
+    now = "" if asked is None else asked.transcript or asked.opened.text or asked.stable
+    return " ".join([*(utterance.text for utterance in said[-2:]), now])[-WORDS_CHARACTERS:]

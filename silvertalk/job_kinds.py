@@ -27,7 +27,7 @@ from streaming.errors import BusFull, BusUnavailable
 
 KINDS: dict[JobKind, str] = {
     "thumbnails": "silvertalk.photo_work:make_thumbnails",
-    "look": "silvertalk.seeing:look_at_photo",
+    "look": "silvertalk.looking:look_at_photo",
     "summary": "silvertalk.summaries:write_summary",
     "insights": "silvertalk.insights:find_insights",
     "video": "silvertalk.video_work:make_video",
@@ -37,17 +37,22 @@ KINDS: dict[JobKind, str] = {
 }
 """`module:function`, loaded when the first job of the kind comes."""
 
-SILENT: frozenset[str] = frozenset({"erase"})
-"""Kinds of which nobody is told: there is nobody left, and a notice would be one more thing to erase."""
+SILENT: frozenset[str] = frozenset({"erase", "insights", "summary"})
+"""Kinds of which nobody is told: of a deletion there is nobody left to tell, and a notice would be one more thing to
+erase; and nobody waits for what is remembered of a talk, of which each memory that is kept has a notice of its own."""
 
 
-PERSISTENT: frozenset[str] = frozenset({"adopt", "erase", "thumbnails"})
+PERSISTENT: frozenset[str] = frozenset({"adopt", "erase", "insights", "look", "summary", "thumbnails", "video"})
 """Kinds that are not given up for a part that is away: they are postponed, which is no try, until their deadline."""
 
 AWAY: tuple[type[Exception], ...] = (MediaAway, DatabaseAway, KakaoAway, BusAway, BusUnavailable, BusFull)
 """What a work raises where a part of the service is away; nothing is wrong with the job."""
 
-_GIVING_UP: dict[str, str] = {"thumbnails": "silvertalk.photo_work:give_up_photo"}
+_GIVING_UP: dict[str, str] = {
+    "look": "silvertalk.looking:give_up_look",
+    "thumbnails": "silvertalk.photo_work:give_up_photo",
+    "video": "silvertalk.video_work:give_up_video",
+}
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,11 @@ WITHIN = timedelta(hours=1)
 WITHIN_OF: dict[str, timedelta] = {
     "adopt": timedelta(days=7),
     "erase": timedelta(days=7),
+    "insights": timedelta(days=1),
+    "look": timedelta(days=1),
+    "summary": timedelta(days=1),
     "thumbnails": timedelta(days=1),
+    "video": timedelta(hours=3),
 }
 SEND_SECONDS = 2.0
 """What a request waits for docket to take an id; a worker finds the row without."""
@@ -158,6 +162,17 @@ class Jobs:
                 await self._docket.send(job)
         except Exception as error:  # of redis-py's, in all its kinds
             log.warning("job_not_sent", error=type(error).__name__)
+
+    async def wake(self, job: str) -> bool:
+        """What a waiting job waits for is there: have it begin now. False where it does not wait: it is in hand, or
+        done. Raises DatabaseAway."""
+        async with self._database.transaction() as connection:
+            now = await moment_of(connection)
+            waiting = update(jobs).where(jobs.c.id == job, jobs.c.status == "pending").values(due_at=now)
+            woken = (await connection.execute(waiting)).rowcount == 1
+        if woken:
+            await self.start(job)
+        return woken
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

@@ -72,9 +72,11 @@ async def log_in_as_guest(url: str, guest_id: str | None = None) -> Guest:
     return Guest(_text(answer, "guest_id"), _text(answer, "access_token"))
 
 
-async def fetch_ticket(url: str, access_token: str) -> str:
-    """A one-use ticket for the next socket; raises Refused or Unreachable."""
-    answer = await asyncio.to_thread(_post, url, "/v1/talk/ticket", {}, access_token)
+async def fetch_ticket(url: str, access_token: str, session: str = "") -> str:
+    """A one-use ticket for the next socket, of a conversation that was reserved, where one is named; raises Refused or
+    Unreachable."""
+    wanted = {"session_id": session} if session else {}
+    answer = await asyncio.to_thread(_post, url, "/v1/talk/ticket", wanted, access_token)
     return _text(answer, "ticket")
 
 

@@ -18,6 +18,9 @@ OPENED = Counter(
     ["how"],
 )
 REFUSED = Counter("silvertalk_refused_total", "Refused at the door, by the error's code", ["reason"])
+GENERATIONS = Counter(
+    "silvertalk_generations_total", "Pictures and films made by Replicate, by what became of them", ["kind", "outcome"]
+)
 FAULTS = Counter("silvertalk_faults_total", "Clients' faults against the wire protocol, by code", ["code"])
 MICROPHONE_SECONDS = Counter("silvertalk_microphone_seconds_total", "Audio received from microphones")
 REPLY_AUDIO_SECONDS = Counter("silvertalk_reply_audio_seconds_total", "Reply audio sent to clients")

@@ -124,6 +124,11 @@ class Microphone:
         """Of the utterance that is open, or was the last."""
         return samples_to_ms(self._segmenter.voiced_samples)
 
+    def sound(self, first_sample: int, end_sample: int) -> bytes:
+        """What was received of this, as far as it is still held."""
+        begin = min(max(first_sample, self._tail.first_sample), end_sample)
+        return self._tail.read(begin, end_sample)
+
     def feed(self, pcm: bytes) -> None:
         self._tail.append(pcm)
         self._send_due()

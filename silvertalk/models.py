@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,6 +49,8 @@ class User(Model):
     """What 복실이 calls them ("할머니", "순자 할머니"); empty for what it calls everybody."""
     pet_name: Mapped[str] = mapped_column(CleanText)
     birth_date: Mapped[date | None] = mapped_column(Date)
+    barks: Mapped[bool] = mapped_column(server_default=true())
+    """복실이 may say "멍!" now and then."""
     voice: Mapped[str] = mapped_column(String(32))
     """The voice 복실이 speaks with; empty for the node's own."""
     font_scale: Mapped[float] = mapped_column(Float)
@@ -176,7 +179,7 @@ class CalendarEvent(Model):
 
 
 class Session(Model):
-    """One conversation. `turn_count` counts the committed turns.
+    """One conversation. `turn_count` counts the committed turns in which the person said something.
 
     One that was asked for ahead of its talk has no `opened_at` until a socket or a text takes it up.
     """
@@ -239,6 +242,8 @@ class Turn(Model):
     """The person's own voice in the media store, where they agreed to that; else empty."""
     photo_id: Mapped[str] = mapped_column(String(UUID_CHARACTERS), server_default="")
     """The photo that was shown meanwhile; empty where there was none."""
+    forgotten: Mapped[bool] = mapped_column(server_default=false())
+    """The person wants it to be forgotten: it stays in the conversation that they can read, and nothing draws on it."""
 
 
 class Habit(Model):

@@ -29,7 +29,7 @@ from streaming.logs import logger
 
 log = logger("notices")
 
-NoticeKind = Literal["job", "photo", "memory", "reminder", "safety", "video"]
+NoticeKind = Literal["job", "photo", "memory", "reminder", "safety", "video", "generation"]
 
 MAX_DATA_BYTES = 4096
 PUBLISHED_AT_ONCE = 100

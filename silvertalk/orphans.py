@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -44,12 +45,15 @@ class Orphans:
         *,
         idle_ms: int | None = None,
         every: float = LOOK_SECONDS,
+        on_ended: Callable[[str], None] = lambda session: None,
     ) -> None:
-        """`idle_ms`: how long nobody may have renewed a session; the resume grace where none is given."""
+        """`idle_ms`: how long nobody may have renewed a session; the resume grace where none is given. `on_ended` hears
+        of each that was finalised here."""
         self._bus = bus
         self._database = database
         self._idle_ms = settings.resume_seconds * 1000 if idle_ms is None else idle_ms
         self._every = every
+        self._on_ended = on_ended
         self._name = f"orphans-{secrets.token_hex(6)}"
         self._task: asyncio.Task[None] | None = None
 
@@ -113,6 +117,7 @@ class Orphans:
             await self._database.end_session(session, datetime.now(UTC))
             await journal.append(SessionEnded(reason="orphan"), number=number + 1)
             written = True
+            self._on_ended(session)
             log.info("orphan_finalised", session=session, turns=len(turns))
         except DatabaseAway:
             log.warning("orphan_left", session=session)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from silvertalk import metrics
 from silvertalk.about_person import Acquaintance, Acquaintances
+from silvertalk.album import Album
 from silvertalk.asking import Asking
 from silvertalk.backoff import Backoff
 from silvertalk.committer import Committer, SessionEnd
@@ -29,16 +30,19 @@ from silvertalk.history import History
 from silvertalk.listening import VadService
 from silvertalk.microphone import Microphone
 from silvertalk.notice_feeds import Feeds
+from silvertalk.obliging import Obliging
 from silvertalk.outbox import Arrival, Outbox, Socket
 from silvertalk.quiet import Quiet
 from silvertalk.recollection import Position
 from silvertalk.retelling import retell
 from silvertalk.session import Session
 from silvertalk.settings import Settings
+from silvertalk.showing import Showing
 from silvertalk.turn import Turn
 from silvertalk.turn_life import TurnLife
 from silvertalk.turns_in_hand import SessionParts
 from silvertalk.voice_keeping import VoiceKeeper
+from silvertalk.voice_tools import Means, VoiceTools
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Bus, Journal
 from streaming.errors import BusError, Fenced
@@ -77,6 +81,8 @@ class Parts:
     name: str
     feeds: Feeds | None = None
     voices: VoiceKeeper | None = None
+    album: Album | None = None
+    means: Means | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ class Beginning:
     microphone_sample: int = 0
     utterance_sample: int | None = None
     """First sample of the utterance that was open, if one was."""
+    photo: str = ""
+    """What an earlier gateway showed."""
 
 
 async def known_of(parts: Parts, user: str, session: str) -> tuple[Habits, Acquaintance]:
@@ -153,6 +161,18 @@ class OwnedSession:
         self._habits = beginning.habits
         self.acquaintance = beginning.acquaintance
         """What is known of the person."""
+        self.showing = Showing(
+            parts.album,
+            self.acquaintance,
+            self.outbox,
+            user=self.user,
+            session=self.id,
+            language=self.language,
+            current=beginning.photo,
+        )
+        """Which photo it is about."""
+        self._welcomed = asyncio.Event()
+        """A client has come."""
         self._refreshing: asyncio.Task[None] | None = None
         self.session = self._conversation(beginning)
         self.microphone = Microphone(
@@ -174,6 +194,7 @@ class OwnedSession:
             language=self.language,
             local_time=self.acquaintance.local_time,
             inform=self.acquaintance.inform,
+            forgotten=lambda: self.acquaintance.forgotten,
         )
         asking = Asking(
             history,
@@ -183,6 +204,18 @@ class OwnedSession:
             clarify_below=settings.clarify_below,
             clock=clock,
         )
+        tools = None
+        if self._parts.means is not None:
+            tools = VoiceTools(
+                self._parts.means,
+                self.acquaintance,
+                self.showing,
+                user=self.user,
+                session=self.id,
+                language=self.language,
+            )
+        obliging = Obliging(tools, history, language=self.language, spawn=self.life.see_to)
+        asking.tools = obliging.names
         prompt_seconds = 0 if beginning.push_to_talk else settings.silence_prompt_seconds
         parts = SessionParts(
             session=self.id,
@@ -195,6 +228,8 @@ class OwnedSession:
             habits=self._habits,
             asking=asking,
             quiet=Quiet(prompt_seconds * MICROPHONE_RATE),
+            showing=self.showing,
+            obliging=obliging,
             on_fenced=self.fenced,
             on_settled=self._on_settled,
         )
@@ -244,6 +279,7 @@ class OwnedSession:
             async with self.life:
                 if restore is not None:
                     await restore()
+                self._spawn(self._show_first(), "showing")
                 await self.ending.wait()
                 self.microphone.close()
                 if self._ending == "ended":
@@ -257,6 +293,8 @@ class OwnedSession:
             self.outbox.end()
             await asyncio.wait([sending], timeout=LAST_EVENTS_SECONDS)
             recorded = self._ending == "ended" and await self._all_written()
+            if recorded:
+                await self.showing.settle()
         finally:
             metrics.SESSIONS.dec()
             self._parts.habits.save(self.user, self._habits)
@@ -270,6 +308,17 @@ class OwnedSession:
                     await self._journal.close(ended=recorded)
             log.info("session_closed", session=self.id, reason=self._ending)
             self.over.set()
+
+    async def _show_first(self) -> None:
+        """A conversation that was opened with a photo: 복실이 speaks first, once there is somebody to hear it."""
+        if self.session.turns_begun:
+            await self.acquaintance.refresh()  # of another gateway's conversation it knows how it began
+            return
+        if (shown := await self.showing.begin()) is None:
+            return
+        await self._welcomed.wait()
+        if not self.ending.is_set():
+            self.session.open_with(shown)
 
     async def _all_written(self) -> bool:
         """Whether the database has every turn. If not, the session is left for whoever looks for orphans: this
@@ -323,10 +372,14 @@ class OwnedSession:
         """What was learned is kept, and what has changed read; from time to time the journal lets go of old turns."""
         self._parts.habits.save(self.user, self._habits)
         if self._refreshing is None or self._refreshing.done():
-            self._refreshing = self._spawn(self.acquaintance.refresh(), "refresh")
+            self._refreshing = self._spawn(self._refresh(), "refresh")
         before = self.session.first_remembered_event
         if turn % TRIM_EVERY_TURNS == 0 and before:
             self.outbox.record(self.opened(), after=lambda: self._trim(before))
+
+    async def _refresh(self) -> None:
+        await self.acquaintance.refresh()
+        await self.showing.settle()
 
     def _trim(self, before: int) -> None:
         self._spawn(self._let_go_of(before), "trim")
@@ -342,6 +395,7 @@ class OwnedSession:
             language=self.language,
             reply_rate=self._parts.settings.reply_rate,
             received_samples=self.microphone.received_samples,
+            photo=self.showing.current,
         )
 
     def _keep_voice(self, turn: Turn) -> None:
@@ -405,6 +459,7 @@ class OwnedSession:
 
         def welcomed() -> None:
             self.session.returned(resume.playhead if resume is not None else None)
+            self._welcomed.set()
 
         self.outbox.attach(Arrival(socket, lambda: self._first(resume, resync), welcomed))
 

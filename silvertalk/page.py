@@ -1,12 +1,14 @@
 """The browser's page at `/demo`: a few files, read once, served as they are under a policy that lets nothing else in.
 
-The policy (CSP) allows this server's own scripts, styles and pictures, and connections to this server. Nothing inline,
-no other origin, no frame around it: were somebody's words ever taken for markup, they could neither run nor call home.
+The policy (CSP) allows this server's own scripts, styles and pictures, and connections to this server; pictures, films
+and uploads also of the media store, where that has an address of its own. Nothing inline, no other origin, no frame
+around it: were somebody's words ever taken for markup, they could neither run nor call home.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +25,7 @@ CONTENT_TYPES = {
 }
 """Files of other kinds are not served."""
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",  # the voice socket too: ws and wss of the same host count as 'self' (CSP level 3)
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
-)
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=(), payment=(), usb=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -57,10 +44,12 @@ class _File:
 class Page:
     """The ASGI application under `/demo`. A path that is not the name of one of its files is not there."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, media: Sequence[str] = ()) -> None:
+        """`media`: origins of the media store, where it is not this server."""
         folder = page_folder() if folder is None else folder
+        self._headers = {**HEADERS, "Content-Security-Policy": _policy(media)}
         self._files = {
-            "" if path.name == INDEX else f"/{path.name}": _read(path)
+            "" if path.name == INDEX else f"/{path.name}": _read(path, self._headers)
             for path in folder.iterdir()
             if path.suffix in CONTENT_TYPES
         }
@@ -71,14 +60,14 @@ class Page:
 
     def _answer(self, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("Method Not Allowed", 405, {**HEADERS, "Allow": "GET, HEAD"})
+            return PlainTextResponse("Method Not Allowed", 405, {**self._headers, "Allow": "GET, HEAD"})
         below = scope["path_params"]["name"]
         if below == "/":
-            return RedirectResponse("../demo", headers=HEADERS)
+            return RedirectResponse("../demo", headers=self._headers)
         # A lookup, never a path: what is not a key is not found, whatever dots and slashes it has.
         file = self._files.get(below)
         if file is None:
-            return PlainTextResponse("Not Found", 404, HEADERS)
+            return PlainTextResponse("Not Found", 404, self._headers)
         if Headers(scope=scope).get("if-none-match") == file.headers["ETag"]:
             return Response(status_code=304, headers=file.headers)
         return Response(file.body, headers=file.headers)
@@ -91,7 +80,26 @@ def page_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "web_demo"
 
 
-def _read(path: Path) -> _File:
+def _policy(media: Sequence[str]) -> str:
+    shown = " ".join(("'self'", *media))
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {shown}",
+            f"media-src {shown}",
+            f"connect-src {shown}",  # the voice socket too: ws and wss of the same host count as 'self' (CSP level 3)
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _read(path: Path, headers: Mapping[str, str]) -> _File:
     body = path.read_bytes()
     tag = hashlib.sha256(body).hexdigest()[:32]
-    return _File(body, {**HEADERS, "Content-Type": CONTENT_TYPES[path.suffix], "ETag": f'"{tag}"'})
+    return _File(body, {**headers, "Content-Type": CONTENT_TYPES[path.suffix], "ETag": f'"{tag}"'})

@@ -50,6 +50,7 @@ def new_person(user: str, **known: Any) -> dict[str, Any]:
         "profile_image": "",
         "form_of_address": "",
         "pet_name": PET_NAME,
+        "barks": True,
         "birth_date": None,
         "voice": "",
         "font_scale": 1.0,

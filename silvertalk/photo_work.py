@@ -18,7 +18,8 @@ from silvertalk.conversations import photos
 from silvertalk.database import Database, refuse_erased
 from silvertalk.errors import AccountErased, MediaTooLarge, NotFound
 from silvertalk.job_kinds import Report, WorkParts
-from silvertalk.jobs import JobRow
+from silvertalk.jobs import JobRow, Jobs
+from silvertalk.looking import outside_allowed
 from silvertalk.media.images import SHARED_TYPE, ImageRefused, Rendered, render
 from silvertalk.media.store import MediaStore
 from silvertalk.models import Photo
@@ -39,10 +40,12 @@ async def make_thumbnails(parts: WorkParts, job: JobRow, report: Report) -> dict
     work = PhotoWork(
         parts.database,
         parts.media,
+        parts.jobs,
         parts.notices,
         scratch_of(settings),
         max_bytes=settings.max_photo_bytes,
         default_zone=settings.time_zone,
+        outside_allowed=settings.outside_services_allowed,
     )
     status = await work.do(job.user_id, job.subject_id)
     return {"status": status}
@@ -68,18 +71,23 @@ class PhotoWork:
         self,
         database: Database,
         media: MediaStore,
+        jobs: Jobs,
         notices: Notices,
         scratch: Path,
         *,
         max_bytes: int,
         default_zone: str,
+        outside_allowed: bool = False,
     ) -> None:
+        """`outside_allowed`: the operator answers for services outside, and nobody is asked whether they may look."""
         self._database = database
         self._media = media
+        self._jobs = jobs
         self._notices = notices
         self._scratch = scratch
         self._max_bytes = max_bytes
         self._default_zone = default_zone
+        self._outside_allowed = outside_allowed
 
     async def do(self, user: str, photo: str) -> str:
         """The photo's state afterwards; "gone" where it was deleted meanwhile."""
@@ -116,11 +124,13 @@ class PhotoWork:
     async def _ready(self, photo: Photo, rendered: Rendered, keys: dict[str, str], size_bytes: int) -> str:
         """What the person or the phone said of the photo is believed before the camera."""
         try:
-            there = await self._fill(photo, rendered, keys, size_bytes)
+            there, looking = await self._fill(photo, rendered, keys, size_bytes)
         except AccountErased:
-            there = False
+            there, looking = False, ""
         if there:
             await self._notices.publish(photo.user_id)
+            if looking:
+                await self._jobs.start(looking)
             return "ready"
         return await self._settled_by_another(photo, keys)
 
@@ -140,7 +150,8 @@ class PhotoWork:
         now = await photo_of(self._database, photo.user_id, photo.id)
         return now if now.object_key not in ("", photo.object_key) else None
 
-    async def _fill(self, photo: Photo, rendered: Rendered, keys: dict[str, str], size_bytes: int) -> bool:
+    async def _fill(self, photo: Photo, rendered: Rendered, keys: dict[str, str], size_bytes: int) -> tuple[bool, str]:
+        """Whether the photo was still there to be settled; and the job that looks at it, where one was asked for."""
         async with self._database.transaction() as connection:
             await refuse_erased(connection, photo.user_id)
             zone = (await treatment_of(connection, photo.user_id, self._default_zone)).zone
@@ -150,12 +161,17 @@ class PhotoWork:
                 "width": rendered.width,
                 "height": rendered.height,
                 "size_bytes": size_bytes,
+                "analysis": None,  # what was known was of another picture, or of none
             }
             if photo.taken_at is None:
                 values["taken_at"] = rendered.taken_in(zone)
             if photo.latitude is None:
                 values |= {"latitude": rendered.latitude, "longitude": rendered.longitude}
-            return await self._settle(connection, photo, "ready", values)
+            if not await self._settle(connection, photo, "ready", values):
+                return False, ""
+            if not await outside_allowed(connection, photo.user_id, self._outside_allowed):
+                return True, ""  # what can be known without is found out once somebody talks about it
+            return True, await self._jobs.record(connection, "look", photo.user_id, photo.id)
 
     async def _refuse(self, photo: Photo, code: str) -> str:
         """Nothing of it is kept. `code` is what the person's devices are told."""

@@ -6,7 +6,7 @@ it. How it comes in is `silvertalk.photo_uploads`; what is made of it, `silverta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from silvertalk.media.store import LATE_UPLOAD, MediaStore, user_prefix
 from silvertalk.models import Photo
 from silvertalk.paging import Cursor, Page, page_of
 from silvertalk.people import ensure_person
+from silvertalk.seeing import seen_of
 from silvertalk.treatment import treatment_of
 
 MAX_PHOTOS = 20_000
@@ -230,10 +231,22 @@ async def related(database: Database, user: str, photo: str, limit: int) -> list
     """Photos from around this one: of the same days, then of the same place, then any. Raises NotFound."""
     async with database.transaction() as connection:
         main = await _one(connection, user, photo)
-        found = await near(connection, user, main, limit)
-        for more in (_same_place(main), None):
-            found += await _others(connection, user, [main.id, *(one.id for one in found)], more, limit - len(found))
-    return found
+        found = await around(connection, user, main, (), limit)
+        return found + await any_other(connection, user, [main.id, *(one.id for one in found)], limit - len(found))
+
+
+async def around(
+    connection: AsyncConnection, user: str, photo: Photo, used: Collection[str], limit: int
+) -> list[Photo]:
+    """Photos of the same days as this one, then of the same place, without those `used`."""
+    found = [one for one in await near(connection, user, photo, limit + len(used)) if one.id not in used][:limit]
+    known = [photo.id, *used, *(one.id for one in found)]
+    return found + await _others(connection, user, known, _same_place(photo), limit - len(found))
+
+
+async def any_other(connection: AsyncConnection, user: str, used: Collection[str], limit: int) -> list[Photo]:
+    """Any photos, without those `used`."""
+    return await _others(connection, user, used, None, limit)
 
 
 def _same_place(photo: Photo) -> Any:
@@ -252,7 +265,7 @@ def _same_place(photo: Photo) -> Any:
     return or_(*alike) if alike else photos.c.id.is_(None)
 
 
-async def _others(connection: AsyncConnection, user: str, used: Sequence[str], where: Any, limit: int) -> list[Photo]:
+async def _others(connection: AsyncConnection, user: str, used: Collection[str], where: Any, limit: int) -> list[Photo]:
     asked = select(photos).where(photos.c.user_id == user, photos.c.status.in_(SHOWN), photos.c.id.not_in(used))
     if where is not None:
         asked = asked.where(where)
@@ -276,8 +289,12 @@ async def change(database: Database, user: str, photo: str, changes: dict[str, A
             update(photos).where(*mine(user, photo), SHOWN_AT_ALL).values(**values, updated_at=datetime.now(UTC))
         ).returning(photos)
         row = (await connection.execute(changed)).one_or_none()
-    if row is None:
-        raise NotFound
+        if row is None:
+            raise NotFound
+        seen = seen_of(row.analysis)
+        if seen is not None and not seen.was_looked_at:  # it followed from what was just corrected
+            gone = update(photos).where(*mine(user, photo)).values(analysis=None).returning(photos)
+            row = (await connection.execute(gone)).one()
     return Photo(**row._mapping)
 
 

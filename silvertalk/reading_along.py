@@ -22,6 +22,7 @@ from streaming.protocol import (
     Event,
     FinalTranscript,
     Flush,
+    PhotoShown,
     Problem,
     Reconnect,
     ReplyEnded,
@@ -39,7 +40,7 @@ READING_SECONDS = 120.0
 COMMIT_SECONDS = 30.0
 """How long a reader waits for the database once the reply is complete."""
 
-SHOWN = (TurnEnded, FinalTranscript, Distress, SpokenText, ReplyEnded, Flush, TurnCommitted)
+SHOWN = (TurnEnded, FinalTranscript, Distress, PhotoShown, SpokenText, ReplyEnded, Flush, TurnCommitted)
 
 
 class Shown(NamedTuple):

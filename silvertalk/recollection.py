@@ -34,6 +34,7 @@ from streaming.messages import (
 from streaming.protocol import (
     Distress,
     FinalTranscript,
+    PhotoShown,
     ReplyEnded,
     ServerEvent,
     SpeechBegan,
@@ -61,6 +62,7 @@ class RecalledTurn:
     record: TurnRecord | None = None
     committed: bool = False
     released: list[str] = field(default_factory=list)
+    photo: str = ""
 
     @property
     def transcript(self) -> str:
@@ -99,6 +101,8 @@ class Recollection:
     last_position: Position = (0, 0)
     epochs: set[int] = field(default_factory=set)
     ended: bool = False
+    photo: str = ""
+    """What was shown last: its id."""
 
     @classmethod
     def of(cls, entries: Sequence[tuple[str, JournalRecord]]) -> Recollection:
@@ -131,6 +135,7 @@ class Recollection:
             case SessionOpened():
                 self.user, self.language, self.reply_rate = record.user, record.language, record.reply_rate
                 self.heard_to = max(self.heard_to, record.received_samples)
+                self.photo = record.photo or self.photo
             case Released():
                 self._turn(record.turn).released.append(record.entry)
             case Interrupted():
@@ -166,11 +171,15 @@ class Recollection:
                 self._turn(event.turn).distress = event.kind
             case ReplyEnded():
                 self._turn(event.turn).reply_ended = event
+            case PhotoShown():
+                self.photo = event.photo
+                if (known := self.turns.get(event.turn)) is not None and not known.photo:
+                    known.photo = event.photo
             case _:
                 pass
 
     def _turn(self, number: int) -> RecalledTurn:
-        return self.turns.setdefault(number, RecalledTurn(number))
+        return self.turns.setdefault(number, RecalledTurn(number, photo=self.photo))
 
 
 def position_of(entry: str) -> Position:
@@ -236,6 +245,7 @@ async def finished(
         merges=turn.merges,
         distress=turn.distress,
         source=source,
+        photo=turn.photo,
         started_at_ms=now,
         closed_at_ms=now,
         witness="remnant",

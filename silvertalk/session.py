@@ -18,14 +18,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from silvertalk import metrics
+from silvertalk.album import Shown
 from silvertalk.answering import Answering
 from silvertalk.captioning import tell_partial
 from silvertalk.contest import Contest
+from silvertalk.echo_ear import EchoEar
 from silvertalk.errors import SilverTalkError
 from silvertalk.overlap import Verdict
+from silvertalk.showing import MOVED_ON, OPENING
 from silvertalk.turn import Turn
 from silvertalk.turns_in_hand import SessionParts
 from streaming.audio import MICROPHONE_RATE, samples_to_ms
+from streaming.echo_witness import EchoWitness
 from streaming.endpointing import EndpointDecision, Wait
 from streaming.floor import Floor, Move, allows
 from streaming.messages import (
@@ -64,6 +68,7 @@ class Session(Answering):
         self._max_speech_samples = max_speech_samples
         self._clock = clock
         self._contest: Contest | None = None
+        self._witness = EchoWitness()
         self._paused_at = 0
         """Where the person fell silent last."""
         self._words_upto = 0
@@ -103,7 +108,16 @@ class Session(Answering):
 
     def ask_for(self, turn: Turn) -> None:
         """The endpoint was told, but the gateway that told it did not live to ask for the reply."""
-        self._asking.ask(turn, turn.spoken_to)
+        self._answer(turn, turn.spoken_to)
+
+    def _answer(self, turn: Turn, end_sample: int) -> None:
+        """Ask for the reply to what was said up to there, all of which is known where it was typed."""
+        wanted = self._obliging.wanted_by(turn, turn.transcript) if turn.transcript and not turn.say[0] else None
+        if wanted is None:
+            self._asking.ask(turn, end_sample)
+        else:
+            turn.end_sample = end_sample
+            self._oblige(turn, wanted)
 
     # --- what the microphone hears (silvertalk.microphone.Speaker) ---------------------------------------------------
 
@@ -158,8 +172,10 @@ class Session(Answering):
 
     def speech_audio(self, batch: AudioBatch) -> None:
         if self._contest is not None:
-            if self._contest.hear(batch) is Verdict.SPEECH:
-                self._contest.candidate.overheard = self._contest.over.reply_text
+            contest = self._contest
+            self._listen_for_echo(contest, batch.first_sample + len(batch.pcm) // 2)
+            if contest.hear(batch) is Verdict.SPEECH:
+                contest.candidate.overheard = contest.over.reply_text
                 self._barge_in(merge=False)
         elif self._turn is not None and self._floor is Floor.USER:
             self._turn.send_up(batch)
@@ -213,12 +229,30 @@ class Session(Answering):
         if self._floor is Floor.OPEN and not self._away and self._quiet.calls_for_prompt(sample):
             turn = self._begin_turn(sample, text="")
             self._move(Move.PROMPTED)
-            self._asking.prompt(turn, self._quiet.prompts)
+            if (another := self._showing.moment()) is not None:
+                self._showing.tell(another, turn)
+                self._asking.say_unasked(turn, another.words, MOVED_ON)
+            else:
+                self._asking.prompt(turn, self._quiet.prompts)
+
+    def open_with(self, shown: Shown) -> None:
+        """The conversation is about this photo: the client is told, and 복실이 speaks first, unless somebody has."""
+        if self._number or self._floor is not Floor.OPEN:
+            if shown.photo.id == self._showing.current:  # else they have asked for another one already
+                self._showing.tell_only(shown, self._number)
+            return
+        turn = self._begin_turn(self._heard_sample, text="")
+        self._move(Move.PROMPTED)
+        self._showing.tell(shown, turn)
+        self._quiet.answered()  # who then says nothing may be asked once more
+        self._asking.say_unasked(turn, shown.words, OPENING)
 
     # --- what the client asks ----------------------------------------------------------------------------------------
 
     def typed(self, text: str, received_samples: int) -> None:
         """Something typed in place of speech; raises ProtocolError while the person speaks or waits for an answer."""
+        if self._floor is Floor.THINKING and self._current().opened.text == "":
+            self._abandon("typed")  # nobody has asked for what 복실이 was about to say
         if not allows(self._floor, Move.TYPED):
             raise fault("wrong_order", f"text while the floor is {self._floor.value}")
         if self._floor is not Floor.OPEN:
@@ -230,7 +264,7 @@ class Session(Answering):
         self._move(Move.TYPED)
         self._outbox.tell(TurnEnded(turn=turn.number, end_sample=received_samples, wait_ms=0, reason="typed"))
         self._tell_distress(turn, self._asking.consider(turn, text))
-        self._asking.ask(turn, received_samples)
+        self._answer(turn, received_samples)
 
     def cancel(self) -> None:
         """Stop the reply that is being made or played; nothing happens where there is none."""
@@ -256,6 +290,7 @@ class Session(Answering):
         known = self._unsettled.get(turn)
         if known is not None:
             known.play_to(samples)
+            known.sound.is_at(min(samples, known.sent_samples), self._ears.received_samples)
             if flushed and known.interrupted:  # else its reply was taken back, and another follows
                 known.flushed.set()
 
@@ -340,13 +375,31 @@ class Session(Answering):
         over = self._current()
         candidate = self._open_turn(start_sample, text=None)
         now = self._clock()
-        contest = self._contest = Contest(candidate, over, onset_sample, since_sample=over.playing_at(now))
+        since_sample = over.playing_at(now)
+        if not over.sound.is_placed:
+            over.sound.is_at(since_sample, self._ears.received_samples, guessed=True)
+        ear = EchoEar(self._witness, over.sound, self._ears, onset_sample)
+        contest = self._contest = Contest(candidate, over, onset_sample, ear, since_sample=since_sample)
         contest.may_merge = over.merge_left(now) > 0
         over.contested = True
         self._move(Move.SPEECH_STARTED)
         self._tell_duck(contest, ducked=True)
 
+    def _listen_for_echo(self, contest: Contest, upto_sample: int) -> None:
+        """By the sound alone, long before there are words: an echo need not make the reply soft, a person beside it
+        does."""
+        if not contest.ear.listen():
+            return
+        if contest.ear.is_surely_echo:
+            contest.echo_upto = upto_sample
+            self._let_echo(contest)
+        elif contest.ear.is_somebody and not contest.ducked:
+            contest.ducked = True
+            self._tell_duck(contest, ducked=True)
+
     def _judge(self, contest: Contest, message: TranscriptPartial, text: str) -> None:
+        contest.ear.listen()
+        contest.voiced_ms = self._ears.voiced_ms
         verdict = contest.understand(text, message.upto_sample, self._clock(), self.language)
         settled = contest.is_settled(message.upto_sample)
         if verdict is Verdict.SPEECH:
@@ -431,6 +484,7 @@ class Session(Answering):
         return contest
 
     def _tell_duck(self, contest: Contest, *, ducked: bool, because: str = "") -> None:
+        contest.over.sound.soften(self._ears.received_samples, soft=ducked)
         self._outbox.tell(Duck(turn=contest.over.number, ducked=ducked, because=because), journaled=False)
 
     def _tell_ended(self, turn: Turn, decision: EndpointDecision, hit: bool) -> None:

@@ -22,6 +22,9 @@ MIN_SECRET_VARIETY = 10
 
 _APP_LINK = re.compile(r"[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/-]*")
 
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}/[a-z0-9][a-z0-9._-]{0,63}(:[0-9a-f]{64})?", re.ASCII)
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,8}", re.ASCII)
+
 # --- what may be set -------------------------------------------------------------------------------------------------
 
 
@@ -84,9 +87,33 @@ def app_link(value: str) -> str:
 
 def kakao_server(value: str) -> str:
     """An address of Kakao, or of the practice one on this machine."""
+    return _outside_server(value, "https://kauth.kakao.com")
+
+
+def replicate_server(value: str) -> str:
+    """An address of Replicate, or of one to practise with on this machine."""
+    return _outside_server(value, "https://api.replicate.com")
+
+
+def replicate_model(value: str) -> str:
+    """A model at Replicate, with its version or without."""
+    if not _MODEL.fullmatch(value):
+        raise ValueError("takes a model such as black-forest-labs/flux-schnell, or owner/name:version")
+    return value
+
+
+def hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of hosts; `*.` in front stands for all below a name."""
+    for host in value:
+        if not _HOST.fullmatch(host):
+            raise ValueError("takes names of hosts in lower case, such as replicate.delivery or *.replicate.delivery")
+    return value
+
+
+def _outside_server(value: str, example: str) -> str:
     parts = urlsplit(value)
     if value != f"{parts.scheme}://{parts.netloc}" or "@" in value or not parts.hostname:
-        raise ValueError("takes an address such as https://kauth.kakao.com, without a path")
+        raise ValueError(f"takes an address such as {example}, without a path")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("takes https addresses (http on this machine alone)")
     return value

@@ -19,6 +19,7 @@ from silvertalk.setting_values import (
     app_link,
     driver_named,
     endpoint,
+    hosts,
     is_loopback,
     kakao_server,
     known_zone,
@@ -28,6 +29,8 @@ from silvertalk.setting_values import (
     plain,
     redirect_uris,
     redis_urls,
+    replicate_model,
+    replicate_server,
     sentence,
     shown,
     strong_secret,
@@ -123,6 +126,9 @@ class Settings(BaseSettings):
     talks_per_minute: int = Field(
         default=60, ge=1, le=100_000, description="tickets and typed messages of one person in a minute"
     )
+    shares_per_minute: int = Field(
+        default=60, ge=1, le=100_000, description="shared videos' pages and films one visitor may open in a minute"
+    )
     people_per_address: int = Field(
         default=50, ge=1, le=100_000, description="an address may ask as often as so many people"
     )
@@ -159,6 +165,34 @@ class Settings(BaseSettings):
     )
     kakao_auth_url: str = Field(default="https://kauth.kakao.com", description="Kakao's server for logins")
     kakao_api_url: str = Field(default="https://kapi.kakao.com", description="Kakao's server for everything else")
+
+    # making pictures and films with Replicate
+    replicate_api_token: SecretStr = Field(
+        default=SecretStr(""), description="Replicate's API token; with it `/generate` answers (needs PUBLIC_URL)"
+    )
+    replicate_url: str = Field(default="https://api.replicate.com", description="Replicate's server")
+    replicate_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="secret of Replicate's webhooks (`whsec_…`); unset: asked of Replicate"
+    )
+    replicate_image_model: str = Field(
+        default="black-forest-labs/flux-schnell", description="model that makes a picture of a text"
+    )
+    replicate_video_model: str = Field(
+        default="luma/ray-flash-2-720p", description="model that makes a film of a picture"
+    )
+    replicate_output_hosts: TextList = Field(
+        default=("replicate.delivery", "*.replicate.delivery"),
+        description="hosts that what was made is fetched from, comma-separated",
+    )
+    images_per_day: int = Field(default=20, ge=0, le=10_000, description="pictures one person may have made in a day")
+    films_per_day: int = Field(default=5, ge=0, le=10_000, description="films one person may have made in a day")
+    clips_per_day: int = Field(
+        default=60, ge=0, le=10_000, description="moving slides of memory videos one person may have made in a day"
+    )
+    generations_per_day: int = Field(
+        default=1_000, ge=0, le=1_000_000, description="all of these together, of all people: what it may cost"
+    )
+    generated_days: int = Field(default=30, ge=1, le=365, description="how long what was made so is kept")
 
     # hearing
     pre_roll_ms: int = Field(default=300, ge=0, le=2_000, description="audio kept from before speech was noticed")
@@ -246,6 +280,7 @@ class Settings(BaseSettings):
         "allowed_origins",
         "kakao_audiences",
         "kakao_redirect_uris",
+        "replicate_output_hosts",
         mode="before",
     )
     @classmethod
@@ -269,6 +304,9 @@ class Settings(BaseSettings):
     _redirect_uris = field_validator("kakao_redirect_uris")(redirect_uris)
     _app_link = field_validator("kakao_app_link")(app_link)
     _kakao_server = field_validator("kakao_auth_url", "kakao_api_url")(kakao_server)
+    _replicate_server = field_validator("replicate_url")(replicate_server)
+    _replicate_model = field_validator("replicate_image_model", "replicate_video_model")(replicate_model)
+    _hosts = field_validator("replicate_output_hosts")(hosts)
     _whole_key = field_validator("bus_key")(whole_key)
     _strong_secret = field_validator("jwt_secret")(strong_secret)
     _driver_named = field_validator("database_url")(driver_named)
@@ -295,6 +333,13 @@ class Settings(BaseSettings):
             raise ValueError("KAKAO_REST_KEY and KAKAO_APP_ID go together")
         if not self.embedded and self.kakao_is_pretended:
             raise ValueError("KAKAO_AUTH_URL names this machine: the practice Kakao is for DEPLOYMENT_MODE=embedded")
+        if self.replicate_api_token.get_secret_value():
+            if not self.public_url:
+                raise ValueError("REPLICATE_API_TOKEN needs PUBLIC_URL: Replicate says there what it has made")
+            if not self.replicate_is_pretended and not self.public_url.startswith("https://"):
+                raise ValueError("REPLICATE_API_TOKEN needs a PUBLIC_URL with https: Replicate calls no other")
+            if not self.embedded and self.replicate_is_pretended:
+                raise ValueError("REPLICATE_URL names this machine, which is for DEPLOYMENT_MODE=embedded")
         if self.audio_batch_first_ms > self.audio_batch_ms:
             raise ValueError("AUDIO_BATCH_FIRST_MS must not be above AUDIO_BATCH_MS")
         if not self.bus_urls and len(str(self.valkey_socket).encode()) > MAX_SOCKET_PATH_BYTES:
@@ -320,6 +365,11 @@ class Settings(BaseSettings):
     def kakao_is_pretended(self) -> bool:
         """Whether the Kakao that people log in with is the practice one on this machine."""
         return bool(self.kakao_rest_key) and is_loopback(urlsplit(self.kakao_auth_url).hostname)
+
+    @property
+    def replicate_is_pretended(self) -> bool:
+        """Whether what is called Replicate is on this machine, to practise with."""
+        return is_loopback(urlsplit(self.replicate_url).hostname)
 
     @property
     def database(self) -> str:

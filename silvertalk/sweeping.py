@@ -14,10 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from silvertalk import photos
 from silvertalk.errors import SilverTalkError
 from silvertalk.exporting import sweep_exports
+from silvertalk.generation_sweeping import sweep_generations
 from silvertalk.job_kinds import WorkParts
-from silvertalk.models import Job, Login, Outgoing, Photo, RefreshToken
+from silvertalk.models import Job, Login, Outgoing, Photo, RefreshToken, VideoShare
+from silvertalk.remembering import ask_for_owed, delete_withdrawn
 from silvertalk.scratch import scratch_of, sweep_scratch
 from silvertalk.voice_keeping import finish_forgetting
+from streaming.errors import BusError
 from streaming.logs import logger
 
 log = logger("sweeping")
@@ -29,6 +32,8 @@ DEAD_LETTERS_LIVE = timedelta(days=90)
 """But for a deletion's, which is somebody's right: it stays until it is done, and so does what it needs for that."""
 NOTICES_LIVE = timedelta(days=7)
 """In the outbox, while Redis is away. Whoever comes back after so long asks for everything anew."""
+SHARES_LIVE = timedelta(days=30)
+"""After a shared link has expired: so long its page says that it has, and not that there is none."""
 UPLOADS_LIVE = timedelta(days=1)
 """A photo whose upload was allowed and never confirmed: it is as unknown as before, or known by its metadata alone."""
 
@@ -37,6 +42,7 @@ _logins: Table = Login.__table__  # type: ignore[assignment]
 _refresh_tokens: Table = RefreshToken.__table__  # type: ignore[assignment]
 _outbox: Table = Outgoing.__table__  # type: ignore[assignment]
 _photos: Table = Photo.__table__  # type: ignore[assignment]
+_shares: Table = VideoShare.__table__  # type: ignore[assignment]
 
 
 async def sweep(parts: WorkParts) -> int:
@@ -46,6 +52,7 @@ async def sweep(parts: WorkParts) -> int:
         (_refresh_tokens, _refresh_tokens.c.expires_at < now),
         (_logins, _logins.c.expires_at < now),
         (_outbox, _outbox.c.created_at < now - NOTICES_LIVE),
+        (_shares, _shares.c.expires_at < now - SHARES_LIVE),
         (_jobs, _jobs.c.status.in_(("done", "cancelled")) & (_jobs.c.updated_at < now - DONE_JOBS_LIVE)),
         (
             _jobs,
@@ -66,11 +73,17 @@ async def sweep(parts: WorkParts) -> int:
         count += await finish_forgetting(parts.database, parts.media, LOT)
     except SilverTalkError as error:
         log.info("voices_left", code=error.code)
+    count += await delete_withdrawn(parts.database)
+    await ask_for_owed(parts.database, parts.jobs)
     await asyncio.to_thread(sweep_scratch, scratch_of(parts.settings))
     try:
         count += await sweep_exports(parts.database, parts.media)
     except SilverTalkError as error:
         log.info("exports_left", code=error.code)
+    try:
+        count += await sweep_generations(parts.bus, parts.media, parts.settings)
+    except (SilverTalkError, BusError) as error:
+        log.info("generations_left", code=error.code)
     if count:
         log.info("swept", count=count)
     return count

@@ -17,6 +17,7 @@ from silvertalk.habits import Habits
 from silvertalk.owned_session import Beginning, OwnedSession, Parts, known_of
 from silvertalk.recollection import RecalledTurn, Recollection, finished
 from silvertalk.turn import Turn
+from silvertalk.turn_requests import REQUESTED
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Journal, OpenTurn
 from streaming.bus.names import session_id
@@ -151,6 +152,7 @@ def _beginning(
         committed={turn.number for turn in recalled.turns.values() if turn.committed},
         microphone_sample=heard_to,
         utterance_sample=speaking.opened.first_sample if speaking is not None else None,
+        photo=recalled.photo,
     )
 
 
@@ -161,6 +163,7 @@ async def _restore(
     session = owned.session
     closed = sorted([*recalled.records(), *found.records], key=lambda record: record.turn)
     last_turn = max([recalled.last_turn, found.last_turn, *(turn.number for turn in found.living)])
+    owned.showing.take_up(closed)
     session.take_up(closed, found.living, last_turn, found.floor)
     if found.to_tell_ended is not None:
         turn = found.to_tell_ended
@@ -195,7 +198,7 @@ async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch:
                 found.unheard_from = handle.opened.first_sample
             await handle.close("taken_over")
             continue
-        if handle is not None and _goes_on(told, _phase(handle, sent_up)):
+        if handle is not None and _goes_on(told, _phase(handle, sent_up)) and not _was_unsaid(handle, sent_up):
             _place(found, _turn(parts, recalled, told, handle, sent_up), told)
             continue
         played = None
@@ -218,6 +221,11 @@ def _goes_on(told: RecalledTurn, phase: Phase) -> bool:
     return bool(told.released)  # the reply is complete, and was still being played
 
 
+def _was_unsaid(handle: OpenTurn, sent_up: Sequence[UpMessage]) -> bool:
+    """복실이 was about to speak of its own accord, and its gateway did not live to say what."""
+    return handle.opened.text == "" and not any(isinstance(message, StartReply) for message in sent_up)
+
+
 def _phase(handle: OpenTurn, sent_up: Sequence[UpMessage]) -> Phase:
     """What the turn was in, as its up stream ends. A speculative reply changes nothing: the person has only paused."""
     speculative = False
@@ -235,7 +243,8 @@ def _phase(handle: OpenTurn, sent_up: Sequence[UpMessage]) -> Phase:
                 speculative = False
                 phase = "asked"
             case CancelReply():
-                phase = "paused" if speculative else "cancelled"
+                looked_up = message.reason == REQUESTED  # and its gateway did not live to say what came of it
+                phase = "paused" if speculative or looked_up else "cancelled"
             case CloseTurn():
                 phase = "closed"
             case _:
@@ -256,6 +265,7 @@ def _turn(parts: Parts, recalled: Recollection, told: RecalledTurn, handle: Open
         left_behind=told.is_left_behind,
         merges=told.merges,
         distress=told.distress,
+        photo=told.photo or recalled.photo,
     )
     if told.taken_back is not None:
         turn.begin_reply(told.taken_back)

@@ -20,6 +20,7 @@ class Treatment:
 
     form_of_address: str = ""
     pet_name: str = PET_NAME
+    barks: bool = True
     voice: str = ""
     zone: ZoneInfo = field(default=HOME_ZONE)
     quiet_from: str = ""
@@ -43,6 +44,7 @@ async def treatment_of(connection: AsyncConnection, user: str, default_zone: str
     asked = select(
         users.c.form_of_address,
         users.c.pet_name,
+        users.c.barks,
         users.c.voice,
         users.c.time_zone,
         users.c.quiet_from,
@@ -54,6 +56,7 @@ async def treatment_of(connection: AsyncConnection, user: str, default_zone: str
     return Treatment(
         form_of_address=row.form_of_address,
         pet_name=row.pet_name or PET_NAME,
+        barks=row.barks,
         voice=row.voice,
         zone=zone_named(row.time_zone, zone_named(default_zone)),
         quiet_from=row.quiet_from,

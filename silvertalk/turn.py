@@ -20,8 +20,10 @@ from typing import Literal
 
 from silvertalk import metrics
 from silvertalk.heard import SpokenSentence, heard_text, spoken_text
+from silvertalk.turn_requests import TurnRequests
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import OpenTurn
+from streaming.echo_witness import Played
 from streaming.errors import BusError, StreamingError
 from streaming.messages import (
     APOLOGY,
@@ -127,10 +129,16 @@ class Turn:
     false_ends_ms: list[float] = field(default_factory=list)
     """The same of pauses that were taken for the end."""
     distress: str = ""
+    photo: str = ""
+    """Id of the photo that was before the person meanwhile."""
     say: tuple[str, str] = ("", "")
     """What is answered without an LLM, and what kind of answer that is."""
     say_before: tuple[str, str] = ("", "")
     """The same of its words before the person went on, which are still among its words."""
+    requests: TurnRequests = field(default_factory=TurnRequests)
+    """What was asked of 복실이 in it, by the person or by an LLM."""
+    wish: str = ""
+    """What it asks leave for, as `silvertalk.wishes` encodes it."""
     left_behind: bool = False
     """The person went on in another turn before this one was answered: it only waits for its transcript."""
     over: bool = False
@@ -147,10 +155,15 @@ class Turn:
     """Where the utterance ended that the present attempt answers."""
     _sentences_before: int = 0
     _released: list[SpokenSentence] = field(default_factory=list)
+    sound: Played = field(init=False)
+    """The reply as it is played: what its echo is known by. Three kilobytes a second, until the turn is closed."""
     _broken: tuple[str, str] | None = None
     """The sentence in whose voicing a node died, as it was written, and what of it had not been voiced."""
     _kept: list[UpMessage] = field(default_factory=list)
     """All that was sent up; bounded by the longest utterance, and freed when the turn is closed."""
+
+    def __post_init__(self) -> None:
+        self.sound = Played(self.opened.reply_rate)
 
     # --- up ----------------------------------------------------------------------------------------------------------
 
@@ -267,6 +280,8 @@ class Turn:
         if self.say[0]:
             self.say_before = self.say
         self.say = ("", "")
+        self.wish = ""
+        self.requests.go_on()
 
     def take_back(self) -> TakenBack:
         """The reply that was begun counts for nothing: another one to the same turn will follow."""
@@ -298,6 +313,12 @@ class Turn:
     def is_current(self, attempt: int) -> bool:
         """Whether what the node made for `attempt` still counts."""
         return not self.over and attempt == self.attempt > self.ended_attempt
+
+    @property
+    def age(self) -> float:
+        """Seconds since its reply was first heard; 0 before."""
+        begun = self.first_audio_at
+        return asyncio.get_running_loop().time() - begun if begun is not None else 0.0
 
     @property
     def outcome_if_played(self) -> Outcome:
@@ -336,6 +357,7 @@ class Turn:
     def free(self) -> None:
         """The turn is closed: let go of its audio, which is most of its memory."""
         self._kept.clear()
+        self.sound = Played(self.opened.reply_rate)
         self.handle = None
 
     # --- down --------------------------------------------------------------------------------------------------------
@@ -358,6 +380,7 @@ class Turn:
     def place_audio(self, audio: ReplyAudio) -> tuple[int, int]:
         """Sequence number and first sample of this piece within the turn's reply audio."""
         placed = self.sequence, self.released_samples
+        self.sound.add(self.released_samples, audio.pcm)
         self.sequence += 1
         self.released_samples += len(audio.pcm) // 2
         self.progress_at = asyncio.get_running_loop().time()
@@ -483,6 +506,8 @@ class Turn:
             merges=self.merges,
             distress=self.distress,
             source=self.source,
+            photo=self.photo,
+            wish=self.wish,
             started_at_ms=int(self.started_at * 1000),
             closed_at_ms=int(time.time() * 1000),
             speech_samples=self.speech_samples,

@@ -9,10 +9,10 @@ One named task a turn, from its opening to its commit:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ from streaming.logs import logger
 from streaming.messages import AnyMessage, Closed, TurnRecord
 
 log = logger("turn")
+
+Done = TypeVar("Done")
 
 FLUSH_SECONDS = 0.3
 """How long an interrupted turn waits for the player to say where it stopped; its last acknowledgement serves
@@ -121,6 +123,10 @@ class TurnLife:
         task = self._group.create_task(self._live(turn, conversation), name=name)
         self._living[task] = turn
         task.add_done_callback(self._living.pop)
+
+    def see_to(self, work: Coroutine[Any, Any, Done], name: str) -> asyncio.Task[Done]:
+        """Something of bounded length that is done before the session is let go, whatever becomes of its turn."""
+        return self._group.create_task(work, name=name)
 
     def let_go(self) -> None:
         """Another gateway has the session: its turns are neither closed nor recorded here."""

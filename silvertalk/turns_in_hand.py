@@ -15,9 +15,11 @@ from silvertalk.asking import Asking
 from silvertalk.errors import SilverTalkError
 from silvertalk.habits import Habits
 from silvertalk.history import History
+from silvertalk.obliging import Obliging
 from silvertalk.outbox import Outbox
 from silvertalk.quiet import Quiet
 from silvertalk.releasing import complete, reply_ended
+from silvertalk.showing import Showing
 from silvertalk.turn import Outcome, Turn
 from silvertalk.turn_life import Conversation, TurnLife
 from streaming.floor import Floor, Move, after
@@ -40,6 +42,8 @@ class SessionParts:
     habits: Habits
     asking: Asking
     quiet: Quiet
+    showing: Showing
+    obliging: Obliging
     on_fenced: Callable[[], None]
     on_settled: Callable[[int], None]
 
@@ -58,6 +62,8 @@ class TurnsInHand(Conversation):
         self._habits = parts.habits
         self._asking = parts.asking
         self._quiet = parts.quiet
+        self._showing = parts.showing
+        self._obliging = parts.obliging
         self._on_fenced = parts.on_fenced
         self._on_settled = parts.on_settled
         self._away = True
@@ -187,6 +193,7 @@ class TurnsInHand(Conversation):
             language=self.language,
             opened=opened,
             first_event=self._outbox.last_event,
+            photo=self._showing.current,
         )
         if text is not None:
             turn.transcript, turn.transcript_is_final = text, True
@@ -272,6 +279,7 @@ class TurnsInHand(Conversation):
         self._asking.ended(turn)
         if outcome == "answered" and turn.transcript:
             self._quiet.answered()
+            self._showing.answered(turn)
             self._learn(turn)
         if self._turn is turn:
             self._turn = None

@@ -30,7 +30,7 @@ FIELDS = frozenset(
         *("signal", "process", "service", "part", "host", "port", "path", "method", "status", "request_id", "name"),
         # whose: random ids only
         *("session", "user", "turn", "number", "epoch", "entry", "lease", "attempt", "reply", "sentence", "node"),
-        *("delivery", "server", "kind", "job", "errand"),
+        *("delivery", "server", "kind", "job", "errand", "generation"),
         # how it went
         *("code", "reason", "outcome", "state", "language", "source", "engine", "guard", "retryable", "interrupted"),
         *("close_code", "fault", "field"),

@@ -50,6 +50,8 @@ class ReplyContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     history: tuple[Utterance, ...] = ()
     form_of_address: str = ""
     pet_name: str = "복실이"
+    barks: bool = True
+    """It may say "멍!" now and then; a node drops it otherwise."""
     summary: str = ""
     memories: tuple[str, ...] = ()
     photo: str = ""
@@ -94,6 +96,8 @@ class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which LLM engine wrote the reply, or what fixed answer it is."""
     photo: str = ""
     """The photo that was shown meanwhile: its id."""
+    wish: str = ""
+    """What 복실이 asked leave to do in it, as JSON (`silvertalk.wishes`): a yes in the next turn has it done."""
     started_at_ms: int = 0
     closed_at_ms: int = 0
     """Unix milliseconds, the owning gateway's clock; never compared with another host's."""
@@ -191,11 +195,17 @@ class CancelReply(Message, frozen=True):
 
 
 class ToolAnswered(Message, frozen=True):
-    """What came of the tool that this attempt's `ToolAsked` of the same `call` asked for: `result` is a JSON object."""
+    """What came of the tool that this attempt's `ToolAsked` of the same `call` asked for: `result` is a JSON object.
+
+    Where `say` is set there is nothing for the LLM to go on with: the reply ends with these words, whose `source` is
+    `say_as`.
+    """
 
     attempt: int
     call: int
     result: str
+    say: str = ""
+    say_as: str = ""
 
 
 class CloseTurn(Message, frozen=True):
@@ -380,12 +390,14 @@ class ErrandFailed(Message, frozen=True):
 
 
 class SessionOpened(Message, frozen=True):
-    """First entry of an owner's epoch. `received_samples`: where the new owner's count of the microphone starts."""
+    """First entry of an owner's epoch. `received_samples`: where the new owner's count of the microphone starts.
+    `photo`: id of the one that is shown, if one is."""
 
     user: str
     language: Language
     reply_rate: int
     received_samples: int = 0
+    photo: str = ""
 
 
 class Told(Message, frozen=True):

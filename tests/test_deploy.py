@@ -105,7 +105,7 @@ def test_images_stand_on_a_pinned_base(name: str) -> None:
         named.add(stage)
 
 
-@pytest.mark.parametrize(("name", "finals"), [("gateway.Dockerfile", 1), ("node.Dockerfile", 2)])
+@pytest.mark.parametrize(("name", "finals"), [("gateway.Dockerfile", 2), ("node.Dockerfile", 2)])
 def test_images_run_as_nobody_in_particular_and_end_when_told(name: str, finals: int) -> None:
     everything = instructions(name)
     assert ("STOPSIGNAL", "SIGTERM") in everything
@@ -175,6 +175,22 @@ def test_a_nodes_lock_is_the_whole_ones_without_tests_and_services() -> None:
 
 def test_a_wheel_is_built_with_what_the_tests_build_it_with() -> None:
     assert locked(DEPLOY / "requirements-build.lock") <= locked(ROOT / "requirements.lock")
+
+
+def test_a_worker_has_what_films_are_made_with_and_nothing_that_wants_to_draw() -> None:
+    """FFmpeg and the letters, by their wheels alone: what koreanize-matplotlib asks for beside them is not imported."""
+    film = locked(DEPLOY / "requirements-film.lock")
+    assert film <= locked(ROOT / "requirements.lock")
+    assert {pin.partition("==")[0] for pin in film} == {"imageio-ffmpeg", "koreanize-matplotlib"}
+    built = {line.partition(" AS ")[2]: body for line, body in stages("gateway.Dockerfile")}
+    assert any("requirements-film.lock" in rest for word, rest in built["film"] if word == "RUN")
+    for target, source in (("worker", "film"), ("gateway", "build")):
+        assert ("COPY", f"--from={source} /srv/silvertalk /srv/silvertalk") in built[target]
+        assert dict(built[target])["CMD"] == f'["{target}"]'
+    assert list(built)[-1] == "gateway", "what is built where no target is named"
+    services = compose()["services"]
+    assert [services[name]["build"]["target"] for name in ("gateway", "worker")] == ["gateway", "worker"]
+    assert services["worker"]["image"] != services["gateway"]["image"] and "command" not in services["worker"]
 
 
 def test_beside_torch_stands_what_the_node_has_not() -> None:
@@ -276,7 +292,8 @@ def test_our_own_services_drain_and_are_confined() -> None:
         build = service["build"]
         assert (ROOT / build["dockerfile"]).is_file()
         if "target" in build:
-            assert any(line.endswith(f" AS {build['target']}") for line, _ in stages("node.Dockerfile"))
+            dockerfile = Path(build["dockerfile"]).name
+            assert any(line.endswith(f" AS {build['target']}") for line, _ in stages(dockerfile))
 
 
 def test_a_worker_puts_exports_together_on_a_disk() -> None:

@@ -26,6 +26,7 @@ from silvertalk.consents import decide
 from silvertalk.keys import signing_secret
 from silvertalk.login import log_in_as_guest
 from silvertalk.people import ensure_person
+from silvertalk.seeing import Seen
 from silvertalk.tokens import AccessTokens
 from streaming.bus import names
 from streaming.protocol import SpokenText, TurnCommitted
@@ -90,7 +91,7 @@ async def writer(served: Product) -> AsyncIterator[Writer]:
         yield Writer(http, guest)
 
 
-def _subject(token: str) -> str:
+def subject(token: str) -> str:
     payload = token.split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"])
 
@@ -205,7 +206,7 @@ async def test_it_ends_when_the_token_that_asked_is_revoked(valkey: Valkey, tmp_
     async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
         tokens = AccessTokens(signing_secret(served.parts.settings))
         async with writer(served) as me, asyncio.timeout(30):
-            user = _subject(me.guest.access_token)
+            user = subject(me.guest.access_token)
             login = uuid.uuid4().hex
             another = {"Authorization": f"Bearer {tokens.issue(user, 'guest', login=login).access_token}"}
             async with calling(served.url, guest=me.guest) as caller:  # with another login than types
@@ -382,14 +383,13 @@ async def test_a_reply_knows_the_person_and_what_changes_meanwhile(
     chosen = product.settings(valkey.url, tmp_path, **database)
     async with product.gateway(chosen) as served, product.node(valkey.url, llm=llm):
         async with writer(served) as me, writer(served) as other:
-            user, store = _subject(me.guest.access_token), served.parts.database
+            user, store = subject(me.guest.access_token), served.parts.database
             await store.wait_ready()
             await things.person(store, user, form_of_address="순자 할머니", pet_name="몽이", time_zone="Asia/Tokyo")
-            photo = await things.photo(
-                store, user, location_name="통영", analysis={"caption": "바다와\n아이", "people": ["손주"]}
-            )
+            seen = Seen(source="gemini", place="바닷가", people=("아이 한 명",)).as_kept()
+            photo = await things.photo(store, user, location_name="통영", analysis=seen)
             await things.memory(store, user, fact="손주 이름은\n민준이다.", importance=5)
-            await things.memory(store, _subject(other.guest.access_token), fact="남의 일")
+            await things.memory(store, subject(other.guest.access_token), fact="남의 일")
             today = datetime.now(SEOUL).date().isoformat()
             await me.ask("POST", "/calendars/", 201, json={"title": "병원", "start_time": f"{today}T15:30:00"})
             await me.ask("POST", "/calendars/", 201, json={"title": "어제", "start_time": "2020-01-01T15:00:00"})
@@ -400,7 +400,7 @@ async def test_a_reply_knows_the_person_and_what_changes_meanwhile(
             context = llm.asked[-1].context
             assert (context.form_of_address, context.pet_name) == ("순자 할머니", "몽이")
             assert context.events_today == ("오후 3시 30분 병원",)
-            assert context.photo == "2026-11-03; 통영; 바다와 아이; 손주"
+            assert context.photo == "2026-11-03; 통영; 보이는 사람: 아이 한 명; 곳: 바닷가"
             assert context.memories == (), "they did not agree to that"
             assert context.local_time.endswith("+09:00")
             assert context.history == (), "nor to what they said in another conversation"

@@ -7,9 +7,10 @@ import { account } from "./account.js";
 import { Refused } from "./asking.js";
 import { Awake } from "./awake.js";
 import { Conversation } from "./conversation.js";
-import { comeBack } from "./login.js";
+import { comeBack, door } from "./login.js";
 import { MicrophoneError } from "./microphone.js";
 import { Patience } from "./patience.js";
+import { Things } from "./things.js";
 import { WORDS, troubleWords } from "./words.js";
 
 const LANGUAGE_KEY = "silvertalk.language";
@@ -31,6 +32,11 @@ let conversation = null;
 let starting = false;
 const awake = new Awake();
 const patience = new Patience(by("patience"), (factor) => conversation?.waitFor(factor));
+const things = new Things({
+  words: () => WORDS[language],
+  choose: (photo) => void start({ microphone: true, photo: photo.id }),
+  complain: (error) => tell((now) => troubleWords(now, error)),
+});
 /** Whom the person was told to call, until they close that. @type {{kind: string, number: string} | null} */
 let distress = null;
 /** What the notice says, so that it can be said again in the other language. @type {((language: Language) => string) | null} */
@@ -50,6 +56,7 @@ function speak(chosen) {
   for (const [attribute, put] of /** @type {const} */ ([
     ["data-words", (/** @type {HTMLElement} */ e, /** @type {string} */ w) => (e.textContent = w)],
     ["data-label", (/** @type {HTMLElement} */ e, /** @type {string} */ w) => (e.ariaLabel = w)],
+    ["data-alt", (/** @type {HTMLImageElement} */ e, /** @type {string} */ w) => (e.alt = w)],
     ["data-placeholder", (/** @type {HTMLInputElement} */ e, /** @type {string} */ w) => (e.placeholder = w)],
   ])) {
     for (const element of document.querySelectorAll(`[${attribute}]`)) {
@@ -60,6 +67,7 @@ function speak(chosen) {
   by("to-ko").ariaPressed = String(language === "ko");
   by("to-en").ariaPressed = String(language === "en");
   by("floor").textContent = floorWords();
+  things.draw();
   if (notice !== null) by("notice-words").textContent = notice(language);
   showAccount();
   if (distress !== null) sayDistress(distress);
@@ -148,12 +156,16 @@ async function asAccount(doing) {
 
 async function arrive() {
   const how = await comeBack();
-  if (how === "in") tell((now) => WORDS[now].loggedIn, { fleeting: true });
+  if (how === "in") {
+    things.change();
+    tell((now) => WORDS[now].loggedIn, { fleeting: true });
+  }
   if (how === "declined") tell((now) => WORDS[now].notLoggedIn, { fleeting: true });
 }
 
 async function depart() {
   await account.logOut();
+  things.change();
   tell((now) => WORDS[now].loggedOut, { fleeting: true });
 }
 
@@ -211,8 +223,14 @@ const view = {
   keep(text) {
     if (field.value === text) field.value = "";
   },
+  showPhoto({ url }) {
+    by("shown").hidden = url === "";
+    /** @type {HTMLImageElement} */ (by("shown-photo")).src = url;
+  },
   showEnd(why) {
+    things.ended(conversation?.session ?? "");
     conversation = null;
+    by("shown").hidden = true;
     awake.end();
     document.body.dataset.view = "welcome";
     view.showVoice(0);
@@ -234,16 +252,18 @@ function allow() {
   by("send").ariaDisabled = String(!conversation?.mayType);
 }
 
-/** @param {{microphone: boolean}} options */
-async function start({ microphone }) {
+/** @param {{microphone: boolean, photo?: string}} options `photo`: the one to talk about */
+async function start({ microphone, photo = "" }) {
   if (starting || conversation !== null) return;
   starting = true;
   clearNotice();
   by("start").ariaDisabled = "true";
   try {
-    await begin(microphone);
+    await begin(microphone, photo);
   } catch (error) {
-    if (error instanceof MicrophoneError) {
+    if (error instanceof Refused) {
+      tell((now) => troubleWords(now, error));
+    } else if (error instanceof MicrophoneError) {
       const { code } = error;
       tell((now) => troubleWords(now, { code }), { retry: code !== "not_secure", typing: true });
       by(code === "not_secure" ? "start-typing" : "retry").focus();
@@ -257,8 +277,8 @@ async function start({ microphone }) {
   }
 }
 
-/** @param {boolean} microphone */
-async function begin(microphone) {
+/** @param {boolean} microphone @param {string} photo */
+async function begin(microphone, photo) {
   const context = new AudioContext({ latencyHint: "interactive" });
   try {
     await Promise.all(
@@ -269,7 +289,8 @@ async function begin(microphone) {
     by("turns").replaceChildren();
     const places = { list: by("turns"), end: by("story-end"), announcer: by("announcer") };
     const words = WORDS[language];
-    const begun = new Conversation(context, places, { language, words, patience: patience.factor, view });
+    const reserved = photo === "" ? "" : (await door.ask("/chat/sessions", { photo_id: photo, language })).session_id;
+    const begun = new Conversation(context, places, { language, words, patience: patience.factor, view, reserved });
     if (microphone) await begun.listen();
     conversation = begun;
   } catch (error) {
@@ -331,4 +352,5 @@ addEventListener("pagehide", () => conversation?.leave());
 account.onChange = showAccount;
 speak(language);
 void account.look();
+void things.load();
 void asAccount(arrive);

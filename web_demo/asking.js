@@ -23,13 +23,14 @@ export class Refused extends Error {
 }
 
 /**
- * POST a body, or GET where there is none. Throws Refused.
+ * POST a body, or GET where there is none, or whatever `method` says. Throws Refused.
  * @param {string} path
  * @param {object | null} body
  * @param {string} [token]
- * @returns {Promise<any>}
+ * @param {string} [method]
+ * @returns {Promise<any>} null where there is nothing to be said
  */
-export async function ask(path, body, token) {
+export async function ask(path, body, token, method = body === null ? "GET" : "POST") {
   /** @type {Record<string, string>} */
   const headers = body === null ? {} : { "Content-Type": "application/json" };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
@@ -37,13 +38,13 @@ export async function ask(path, body, token) {
   let content;
   try {
     answer = await fetch(path, {
-      method: body === null ? "GET" : "POST",
+      method,
       headers,
       body: body === null ? null : JSON.stringify(body),
       cache: "no-store",
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    content = await answer.json();
+    content = answer.status === 204 ? null : await answer.json();
   } catch {
     throw new Refused({ code: "unreachable", retryable: true });
   }

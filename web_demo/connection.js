@@ -4,7 +4,7 @@
  * pause, at once when the network comes back, and with what the server needs to go on where it was.
  */
 
-import { Door, Refused } from "./login.js";
+import { Refused, door } from "./login.js";
 import { decodeAudio, hello, socketAddress } from "./protocol.js";
 import { Backoff, MICROPHONE_RATE, Position, afterClose } from "./resume.js";
 
@@ -32,10 +32,10 @@ const TOKEN_TRIES = 2;
  */
 
 export class Connection {
-  #door = new Door();
   #position = new Position();
   #backoff = new Backoff();
   #language;
+  #reserved;
   #memory;
   #listener;
   /** @type {WebSocket | null} */
@@ -54,11 +54,13 @@ export class Connection {
 
   /**
    * @param {"ko" | "en"} language of the whole conversation
+   * @param {string} reserved the conversation to open; "": a new one
    * @param {import("./resume.js").MicrophoneMemory} memory
    * @param {Listener} listener
    */
-  constructor(language, memory, listener) {
+  constructor(language, reserved, memory, listener) {
     this.#language = language;
+    this.#reserved = reserved;
     this.#memory = memory;
     this.#listener = listener;
   }
@@ -112,7 +114,7 @@ export class Connection {
     const attempt = ++this.#attempt;
     this.#wait(READY_MS, () => this.#lose("no_ready"));
     try {
-      const { ticket, path } = await this.#door.ticket();
+      const { ticket, path } = await door.ticket(this.#session === "" ? this.#reserved : "");
       if (attempt !== this.#attempt) return;
       this.#open(attempt, ticket, socketAddress(path, location.href));
     } catch (error) {
@@ -202,13 +204,15 @@ export class Connection {
     else if (next === "now") this.#tryAt(0);
     else if (next === "later") this.#tryLater(0);
     else if (this.#tokensTried++ < TOKEN_TRIES) {
-      this.#door.forgetToken();
+      door.forgetToken();
       this.#tryLater(0);
     } else this.#end(this.#trouble ?? trouble("unauthenticated"));
   }
 
   /** The network says nothing, or is gone: this socket is not waited for. @param {string} code */
   #lose(code) {
+    // Who was told that another window has taken their place does not take it back, though the good-bye never came.
+    if (this.#trouble?.code === "session_replaced") return this.#end(this.#trouble);
     this.#trouble ??= trouble(code);
     this.#tryLater(0);
   }

@@ -32,6 +32,7 @@ const WAS_FOR_US = ["speech", "finished"];
  * @property {(distress: {kind: string, number: string}) => void} showDistress their words call for help: whom to call
  * @property {(text: string) => void} giveBack what was typed did not arrive, as far as one can tell
  * @property {(text: string) => void} keep it did arrive
+ * @property {(shown: {photo: string, url: string}) => void} showPhoto this one is talked about from now on
  * @property {(why: Trouble | null) => void} showEnd
  */
 
@@ -61,9 +62,9 @@ export class Conversation {
   /**
    * @param {AudioContext} context with the worklets loaded
    * @param {{list: HTMLElement, end: HTMLElement, announcer: HTMLElement}} places
-   * @param {{language: "ko" | "en", words: import("./words.js").WORDS["ko"], patience: number | null, view: View}} options
+   * @param {{language: "ko" | "en", words: import("./words.js").WORDS["ko"], patience: number | null, view: View, reserved: string}} options
    */
-  constructor(context, places, { language, words, patience, view }) {
+  constructor(context, places, { language, words, patience, view, reserved }) {
     this.#context = context;
     this.#view = view;
     this.#patience = patience;
@@ -75,7 +76,7 @@ export class Conversation {
       onLevel: view.showVoice,
       onDucked: view.showDucked,
     });
-    this.#connection = new Connection(language, this.#memory, {
+    this.#connection = new Connection(language, reserved, this.#memory, {
       onState: (state, trouble) => this.#moved(state, trouble),
       onEvent: (event) => this.#take(event),
       onAudio: (audio) => this.#player.add(audio),
@@ -98,6 +99,11 @@ export class Conversation {
   start() {
     this.#view.showFloor("waking");
     this.#connection.start();
+  }
+
+  /** The session's id; empty until there is one. */
+  get session() {
+    return this.#session;
   }
 
   /** Whether the person's voice is heard here; otherwise they type. */
@@ -182,6 +188,8 @@ export class Conversation {
         return this.#showDistress(event);
       case "duck":
         return this.#duck(event);
+      case "photo.shown":
+        return this.#view.showPhoto(event);
       case "reply.text":
         return this.#showReply(event);
       case "reply.audio":

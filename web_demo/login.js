@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The way in: be who one is logged in as, else a guest, the same one each time, and fetch a ticket for one socket.
+ * The way in: be who one is logged in as, else a guest, the same one each time; ask for one's own things, and fetch
+ * tickets for the voice socket.
  */
 
 import { account } from "./account.js";
@@ -12,21 +13,34 @@ const GUEST_KEY = "silvertalk.guest";
 /** A token is asked for anew when it has less than this to live. */
 const MARGIN_MS = 60_000;
 
-export class Door {
+class Door {
   #token = "";
   #tokenEnds = 0;
 
   /**
-   * A ticket for one socket, and the socket's path. Throws Refused.
+   * A ticket for one socket, of a conversation that was reserved where one is named, and the socket's path. Throws
+   * Refused.
+   * @param {string} session
    * @returns {Promise<{ticket: string, path: string}>}
    */
-  async ticket() {
+  ticket(session = "") {
+    return this.ask("/v1/talk/ticket", session === "" ? {} : { session_id: session });
+  }
+
+  /**
+   * Something of the person's own: as `ask` in `asking.js`, with their token. Throws Refused.
+   * @param {string} path
+   * @param {object | null} [body]
+   * @param {string} [method]
+   * @returns {Promise<any>}
+   */
+  async ask(path, body = null, method) {
     try {
-      return await ask("/v1/talk/ticket", {}, await this.#validToken());
+      return await ask(path, body, await this.token(), method);
     } catch (error) {
       if (!(error instanceof Refused) || !error.code.startsWith("token_")) throw error;
       this.forgetToken();
-      return await ask("/v1/talk/ticket", {}, await this.#validToken());
+      return await ask(path, body, await this.token(), method);
     }
   }
 
@@ -35,7 +49,8 @@ export class Door {
     this.#token = "";
   }
 
-  async #validToken() {
+  /** An access token that is good for a while. Throws Refused. */
+  async token() {
     if (this.#token === "" || performance.now() > this.#tokenEnds - MARGIN_MS) {
       const given = (await account.token()) ?? (await this.#becomeGuest());
       this.#token = given.access_token;
@@ -59,13 +74,24 @@ export class Door {
   }
 }
 
+/** The one of this page. */
+export const door = new Door();
+
+/** Whether somebody has been here before, as a guest. */
+export function isKnown() {
+  return guest() !== null;
+}
+
 /**
  * Whether this page was loaded on the way back from Kakao: then be logged in, and the guest no more, whose things are
  * the account's now. Throws Refused.
  */
 export async function comeBack() {
   const how = await account.comeBack(guest());
-  if (how === "in") forgetGuest();
+  if (how === "in") {
+    forgetGuest();
+    door.forgetToken();
+  }
   return how;
 }
 

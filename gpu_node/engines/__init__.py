@@ -8,7 +8,7 @@ what closes its upstream connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,16 +89,34 @@ class TurnEnd(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What came of a tool: `result`, a JSON object. Where `say` is set there is nothing to go on with: it is the rest
+    of the reply, and its source is `say_as`. `last`: no further tool is carried out for this reply."""
+
+    result: str
+    say: str = ""
+    say_as: str = ""
+    last: bool = False
+
+
+ToolCall = Callable[[str, str], Awaitable[ToolAnswer]]
+"""Has a tool of `streaming.tools` carried out, by its name and its arguments as a JSON object. Never fails, and takes a
+bounded time."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyRequest:
     """What an LLM is asked: the finished utterance, and what the gateway lets it know. `released` was said already.
 
-    `instructions` stand in place of 복실이's own, where it is not 복실이 who is asked.
+    `instructions` stand in place of 복실이's own, where it is not 복실이 who is asked. `call_tool` carries out the
+    tools that the context names; an engine that cannot ask for any leaves it alone.
     """
 
     transcript: str
     context: ReplyContext
     released: str = ""
     instructions: str = ""
+    call_tool: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ import httpx
 from google import genai
 from google.genai import errors, types
 
-from gpu_node.engines import ReplyRequest, Token
+from gpu_node.engines import ReplyRequest, Token, tool_rounds
+from gpu_node.engines.gemini_rounds import GeminiRounds, Verdict
 from gpu_node.engines.sse import CommentFilter
 from gpu_node.engines.upstream import Deadlines, read
-from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
-from gpu_node.persona import conversation, greeting, system_prompt
+from gpu_node.errors import LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
+from gpu_node.persona import greeting, system_prompt
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 DEFAULT_MODEL = "gemini-3.5-flash-lite"
@@ -32,6 +33,8 @@ MAX_OUTPUT_TOKENS = 512
 KEEPALIVE_SECONDS = 120.0
 """httpx keeps an idle connection for 5 s; people think longer than that, and every turn would pay for a handshake."""
 
+MAX_ASKED_TOKENS = 4096
+"""Of an errand's answer: a summary, a story, a list of what is worth remembering."""
 MAX_SEEN_TOKENS = 2048
 LOOKING = Deadlines(first_seconds=30.0, next_seconds=15.0)
 """Of a picture nobody waits to hear."""
@@ -50,8 +53,6 @@ _SAFETY_SETTINGS = [
     )
 ]
 
-_ENDED = frozenset({"STOP", "MAX_TOKENS"})
-_BLOCKED = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -117,26 +118,22 @@ class GeminiLlm:
             async for piece in pieces:
                 yield piece
 
-    async def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
-        def source() -> AsyncGenerator[str, None]:
-            return self._chunks(request)
-
-        async with aclosing(read(source, deadlines, name=self.name)) as pieces:
-            async for piece in pieces:
-                yield Token(piece, self.name)
+    def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
+        rounds = GeminiRounds(request, self._config(request), self._generated)
+        return tool_rounds.reply(rounds, request, deadlines, name=self.name)
 
     async def aclose(self) -> None:
         await self._client.aio.aclose()
         await self._http.aclose()
 
-    def _chunks(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
-        return self._generated(_contents(request), self._config(request))
-
     async def _generated(
-        self, contents: list[types.ContentUnion], config: types.GenerateContentConfig
+        self,
+        contents: list[types.ContentUnion],
+        config: types.GenerateContentConfig,
+        verdict: Verdict | None = None,
     ) -> AsyncGenerator[str, None]:
         """One request. A verdict on the answer is raised when the body has ended: see `upstream` for why not before."""
-        verdict = _Verdict()
+        verdict = verdict or Verdict()
         try:
             stream = await self._client.aio.models.generate_content_stream(
                 model=self.model, contents=contents, config=config
@@ -157,7 +154,7 @@ class GeminiLlm:
             thinking = types.ThinkingConfig(thinking_level=types.ThinkingLevel(self._thinking_level.upper()))
         return types.GenerateContentConfig(
             system_instruction=request.instructions or system_prompt(request.context),
-            max_output_tokens=MAX_OUTPUT_TOKENS,
+            max_output_tokens=MAX_ASKED_TOKENS if request.instructions else MAX_OUTPUT_TOKENS,
             thinking_config=thinking,
             safety_settings=_SAFETY_SETTINGS,
         )
@@ -188,47 +185,6 @@ class _Filtered(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-class _Verdict:
-    """What the chunks so far say about how the answer ended."""
-
-    def __init__(self) -> None:
-        self._spoke = False
-        self._finish = ""
-        self._prompt_block = ""
-
-    def of(self, chunk: types.GenerateContentResponse) -> str:
-        """The chunk's words, thoughts left out; what else it says is remembered."""
-        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None:
-            self._prompt_block = str(chunk.prompt_feedback.block_reason.value)
-        if not chunk.candidates:
-            return ""
-        candidate = chunk.candidates[0]
-        if candidate.finish_reason is not None:
-            self._finish = str(candidate.finish_reason.value)
-        parts = candidate.content.parts if candidate.content is not None else None
-        text = "".join(part.text for part in parts or () if part.text and not part.thought)
-        self._spoke = self._spoke or bool(text)
-        return text
-
-    def pronounce(self) -> None:
-        """Raises unless the answer ended as an answer should."""
-        if self._prompt_block:
-            raise LlmBlocked(f"gemini refused the prompt: {self._prompt_block}")
-        if self._finish in _BLOCKED:
-            raise LlmBlocked(f"gemini stopped the answer: {self._finish}")
-        if self._finish not in _ENDED:
-            raise LlmUnavailable(f"gemini broke the answer off: {self._finish or 'no finish reason'}")
-        if not self._spoke:
-            raise LlmUnavailable(f"gemini answered nothing: {self._finish}")
-
-
-def _contents(request: ReplyRequest) -> list[types.ContentUnion]:
-    return [
-        types.Content(role="model" if role == "assistant" else "user", parts=[types.Part(text=text)])
-        for role, text in conversation(request)
-    ]
 
 
 def _translated(error: Exception) -> LlmError:

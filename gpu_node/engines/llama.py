@@ -29,6 +29,8 @@ from gpu_node.persona import conversation, greeting, system_prompt
 from streaming.messages import Language
 
 MAX_TOKENS = 200
+MAX_ASKED_TOKENS = 1000
+"""Of an errand's answer."""
 CONTEXT_TOKENS = 4096
 """Instructions, facts and a dozen exchanges in Korean, for a tokenizer that knows Hangul."""
 HANDOVER_PIECES = 32
@@ -89,7 +91,7 @@ class LlamaLlm:
         except TimeoutError:
             raise LlmUnavailable(f"llama was busy for {self._deadlines.first_seconds:.1f} s") from None
         handover = _Handover(loop)
-        work = loop.run_in_executor(self._thread, self._complete, _body(request) | self._sampling, handover)
+        work = loop.run_in_executor(self._thread, self._complete, _body(request) | self._limits(request), handover)
         # The next request waits until the call has returned, but who cancels this one does not.
         work.add_done_callback(lambda _: self._finish(handover))
         self._handovers.add(handover)
@@ -121,6 +123,9 @@ class LlamaLlm:
         async with self._turn:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._unload)
         self._thread.shutdown()
+
+    def _limits(self, request: ReplyRequest) -> dict[str, Any]:
+        return self._sampling | ({"max_tokens": MAX_ASKED_TOKENS} if request.instructions else {})
 
     def _finish(self, handover: _Handover) -> None:
         self._handovers.discard(handover)

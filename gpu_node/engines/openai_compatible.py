@@ -1,7 +1,7 @@
 """Any server that speaks OpenAI's `chat/completions` stream: vLLM, Ollama, llama.cpp's own server, LiteLLM, OpenAI.
 
 https://platform.openai.com/docs/api-reference/chat-streaming. Only what all of them share is used: messages, a limit on
-the answer, `stream`.
+the answer, `stream`; and `tools`, which a server or a model that knows none is not sent a second time in a reply.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import httpx
 
-from gpu_node.engines import ReplyRequest, Token
+from gpu_node.engines import ReplyRequest, Token, tool_rounds
+from gpu_node.engines.openai_rounds import Answer, OpenAiRounds
 from gpu_node.engines.outside import is_outside
 from gpu_node.engines.sse import EventDecoder
-from gpu_node.engines.upstream import Deadlines, read
+from gpu_node.engines.upstream import Deadlines
 from gpu_node.errors import LlmBlocked, LlmError, LlmMisconfigured, LlmRateLimited, LlmUnavailable
-from gpu_node.persona import conversation, greeting, system_prompt
+from gpu_node.persona import greeting
 
 MAX_TOKENS = 400
+MAX_ASKED_TOKENS = 4096
+"""Of an errand's answer: a summary, a story, a list of what is worth remembering."""
 MAX_ERROR_BYTES = 16 * 1024
 KEEPALIVE_SECONDS = 120.0
 WARM_UP = Deadlines(first_seconds=30.0)
@@ -57,22 +61,18 @@ class OpenAiCompatibleLlm:
         """The reply, a token or a few at a time."""
         return self._reply(request, self._deadlines)
 
-    async def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
-        def source() -> AsyncGenerator[str, None]:
-            return self._pieces(request)
-
-        async with aclosing(read(source, deadlines, name=self.name)) as pieces:
-            async for piece in pieces:
-                yield Token(piece, self.name)
+    def _reply(self, request: ReplyRequest, deadlines: Deadlines) -> AsyncGenerator[Token, None]:
+        limit = MAX_ASKED_TOKENS if request.instructions else MAX_TOKENS
+        return tool_rounds.reply(
+            OpenAiRounds(request, partial(self._answered, limit)), request, deadlines, name=self.name
+        )
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _pieces(self, request: ReplyRequest) -> AsyncGenerator[str, None]:
-        messages = [{"role": "system", "content": request.instructions or system_prompt(request.context)}]
-        messages += [{"role": role, "content": text} for role, text in conversation(request)]
-        body = {"model": self.model, "messages": messages, "stream": True, self._limit_field: MAX_TOKENS}
-        answer = _Answer()
+    async def _answered(self, limit: int, body: dict[str, Any], answer: Answer) -> AsyncGenerator[str, None]:
+        """One request. A verdict on the answer is raised when it has ended."""
+        body = {"model": self.model, **body, "stream": True, self._limit_field: limit}
         try:
             async with self._http.stream("POST", f"{self._base_url}/chat/completions", json=body) as response:
                 if response.status_code != 200:
@@ -83,45 +83,13 @@ class OpenAiCompatibleLlm:
                         if data.strip() == "[DONE]":
                             answer.pronounce(finished=True)
                             return
-                        yield answer.text_of(data)
+                        event = json.loads(data)
+                        if isinstance(event, dict) and event.get("error"):
+                            raise _error_event(event["error"])
+                        yield answer.text_of(event)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise _unreachable(error) from error
         answer.pronounce(finished=False)
-
-
-class _Answer:
-    """What the events so far say about how the answer ended."""
-
-    def __init__(self) -> None:
-        self._spoke = False
-        self._finish = ""
-
-    def text_of(self, data: str) -> str:
-        """The event's words; raises an LlmError where it is an error, ValueError where it is not the protocol's."""
-        event = json.loads(data)
-        if not isinstance(event, dict):
-            raise ValueError("an event that is not an object")
-        if event.get("error"):
-            raise _error_event(event["error"])
-        choices = event.get("choices") or [{}]  # a last event with the usage has none
-        choice = choices[0]
-        if not isinstance(choice, dict):
-            raise ValueError("a choice that is not an object")
-        self._finish = choice.get("finish_reason") or self._finish
-        delta = choice.get("delta") or {}
-        content = delta.get("content") if isinstance(delta, dict) else None
-        text = content if isinstance(content, str) else ""
-        self._spoke = self._spoke or bool(text)
-        return text
-
-    def pronounce(self, *, finished: bool) -> None:
-        """Raises unless the answer ended as an answer should; `finished`: the server said `[DONE]`."""
-        if self._finish == "content_filter":
-            raise LlmBlocked("openai stopped the answer: content_filter")
-        if not finished and not self._finish:
-            raise LlmUnavailable("openai broke the answer off")
-        if not self._spoke:
-            raise LlmUnavailable(f"openai answered nothing: {self._finish or 'no finish reason'}")
 
 
 async def _beginning(response: httpx.Response) -> bytes:

@@ -1,4 +1,4 @@
-"""What reminiscence leaves: summaries and insights, which photo a turn was about, how a video came to be, its shares."""
+"""What reminiscence leaves: summaries and insights, a turn's photo, how a video came to be, its shares."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,9 +13,11 @@ depends_on = None
 
 def upgrade() -> None:
     # The servers' defaults are for the rows that are there, and for gateways that do not know the columns yet.
+    op.add_column("users", sa.Column("barks", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("sessions", sa.Column("summary_upto", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("sessions", sa.Column("insights_upto", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("turns", sa.Column("photo_id", sa.String(36), nullable=False, server_default=""))
+    op.add_column("turns", sa.Column("forgotten", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("memories", sa.Column("differs_from", sa.String(36), nullable=False, server_default=""))
     op.add_column("videos", sa.Column("title", CleanText(), nullable=False, server_default=""))
     op.add_column("videos", sa.Column("voice_id", sa.String(32), nullable=False, server_default=""))
@@ -45,8 +47,9 @@ def downgrade() -> None:
     for table, names in {
         "videos": ("error_code", "job_id", "story", "own_voice", "voice_id", "title"),
         "memories": ("differs_from",),
-        "turns": ("photo_id",),
+        "turns": ("forgotten", "photo_id"),
         "sessions": ("insights_upto", "summary_upto"),
+        "users": ("barks",),
     }.items():
         with op.batch_alter_table(table) as changed:
             for name in names:

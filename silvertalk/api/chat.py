@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 
-from silvertalk import conversations
+from silvertalk import conversations, videos
 from silvertalk.api.event_streams import EventStream
 from silvertalk.api.ids import SESSION_PATTERN
 from silvertalk.api.lists import CONTINUED, USUAL_PAGE, After, Limit, tell_next
@@ -30,14 +30,19 @@ from silvertalk.errors import (
     NoNode,
     NotFound,
     NothingTold,
+    NothingToShow,
+    RateLimited,
     RequestInvalid,
     ServerFull,
 )
-from silvertalk.greetings import PhotoFacts, conversation_greeting
+from silvertalk.greetings import conversation_greeting
+from silvertalk.looking import ask_to_look, facts_of
 from silvertalk.models import Session, Turn
 from silvertalk.paging import MAX_PAGE
 from silvertalk.reading_along import Reader
+from silvertalk.remembering import ask_for_rest
 from silvertalk.treatment import treatment_of
+from silvertalk.videos import VideoType
 from streaming.messages import Language
 from streaming.protocol import MAX_TEXT_CHARACTERS
 
@@ -63,7 +68,8 @@ class NewSession(BaseModel):
 class NewSessionAnswer(BaseModel):
     """Name `session_id` when you ask for the voice socket's ticket, or type into it: it is opened once.
 
-    `ai_reply` is for the screen. It counts as said to nobody.
+    `ai_reply` is for the screen, and counts as said to nobody: where there is a photo, 복실이 says the like of it once
+    somebody has connected.
     """
 
     session_id: str = Field(examples=[SESSION])
@@ -125,6 +131,10 @@ class FinishAnswer(BaseModel):
     success: Literal[True] = True
     message: str = Field(examples=["들려주신 이야기를 잘 간직할게요."])
     session_id: str
+    video_id: str | None = Field(
+        default=None, description="of the memory video, where one was asked for and can be made"
+    )
+    video_task_id: str | None = Field(default=None, description="the job that makes it")
 
 
 class DeletedAnswer(BaseModel):
@@ -201,13 +211,18 @@ async def reserve(services: ServicesOf, identity: Asking, body: NewSession | Non
     made = await conversations.reserve(services.database, identity.user, language=asked.language, photo=asked.photo_id)
     async with services.database.transaction() as connection:
         treatment = await treatment_of(connection, identity.user, services.settings.time_zone)
-        related = []
+        related, about, looking = [], None, ""
         if made.photo is not None:
             related = await conversations.near(connection, identity.user, made.photo, RELATED_PHOTOS)
-    about = None if made.photo is None else PhotoFacts(made.photo.taken_at, made.photo.location_name)
+            about = await facts_of(connection, made.photo, treatment)
+            # A head start: by the time somebody has connected, it may be known what is on it.
+            allowed = services.settings.outside_services_allowed
+            looking = await ask_to_look(services.jobs, connection, made.photo, operator_answers=allowed)
+    if looking:
+        await services.jobs.start(looking)
     return NewSessionAnswer(
         session_id=made.session.id,
-        ai_reply=conversation_greeting(treatment, treatment.now(), about),
+        ai_reply=conversation_greeting(treatment, treatment.now(), about, asked.language),
         related_photos=[await photo_link(services, photo) for photo in related],
     )
 
@@ -276,9 +291,33 @@ async def turns(
     summary="The story is told",
     responses=documented(*_ERRORS, NotFound, NothingTold),
 )
-async def finish(services: ServicesOf, identity: Asking, session_id: SessionId) -> FinishAnswer:
+async def finish(
+    services: ServicesOf,
+    identity: Asking,
+    session_id: SessionId,
+    create_video: Annotated[bool, Query(description="make a memory video of it, too")] = False,
+    video_type: Annotated[VideoType, Query(description="of that video")] = "slideshow",
+) -> FinishAnswer:
     await conversations.finish(services.database, identity.user, session_id)
-    return FinishAnswer(message="들려주신 이야기를 잘 간직할게요.", session_id=session_id)
+    async with services.database.transaction() as connection:
+        asked = await ask_for_rest(connection, services.jobs, identity.user, session_id)
+    for job in asked:
+        await services.jobs.start(job)
+    message = "들려주신 이야기를 잘 간직할게요."
+    if not create_video:
+        return FinishAnswer(message=message, session_id=session_id)
+    try:
+        video = await videos.generate(
+            services.database, services.jobs, services.notices, identity.user, session_id, video_type=video_type
+        )
+    except (NothingToShow, RateLimited) as error:  # the story is told all the same
+        return FinishAnswer(message=f"{message} {error.message_ko}", session_id=session_id)
+    return FinishAnswer(
+        message=f"{message} 영상도 만들어 드릴게요.",
+        session_id=session_id,
+        video_id=video.id,
+        video_task_id=video.job_id,
+    )
 
 
 @router.delete(

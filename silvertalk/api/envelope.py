@@ -43,6 +43,9 @@ BODY_LIMITS: dict[str, BodyLimit] = {
     "/photos/sync-metadata": BodyLimit(MIB, 30),  # a thousand photos, described
     "/calendars/sync": BodyLimit(MIB, 30),
     "/photos/batch-upload": BodyLimit(64 * MIB, 120),  # eleven photos of a phone
+    "/generate/video": BodyLimit(MIB, 30),  # a picture as a `data:` address
+    "/generate/video/upload": BodyLimit(21 * MIB, 60),  # a picture, and words about it
+    "/generate/preprocess": BodyLimit(21 * MIB, 60),
 }
 """The paths whose bodies may be longer, where a known person sends them; a stranger's are read within `USUAL`."""
 

@@ -48,7 +48,8 @@ data: {"photo_id":"3f0f0c1e-6d0c-4a57-9f5e-0d3c1c0e9a11","status":"ready","refus
 """
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events `job`, `photo`, `memory`, `reminder`, `safety` and `video`, their `data` an object; "
+        "description": "Events `job`, `photo`, `memory`, `reminder`, `safety`, `video` and `generation`, their `data` "
+        "an object; "
         "`resync` where what was missed is not known any more; `end` with the reason before the server closes.",
         "content": {"text/event-stream": {"example": _EXAMPLE}},
     }

@@ -32,7 +32,7 @@ from streaming.logs import logger
 
 log = logger("api.limiting")
 
-RouteClass = Literal["login", "read", "create", "upload", "talk"]
+RouteClass = Literal["login", "read", "create", "upload", "talk", "share"]
 
 ANSWER_SECONDS = 0.5
 """Longest wait for Redis: a limit must not cost more than what it guards."""
@@ -57,8 +57,11 @@ PREFIXES = (
     Prefix("/photos/presign", _POST, "upload"),
     Prefix("/photos/batch-upload", _POST, "upload"),
     Prefix("/photos/", _POST, "upload"),
+    Prefix("/generate/video/upload", _POST, "upload"),
+    Prefix("/generate/preprocess", _POST, "upload"),
     Prefix("/v1/talk/", _POST, "talk"),
     Prefix("/chat/messages", _POST, "talk"),
+    Prefix("/v/", _READS, "share"),
 )
 """The first that fits tells the class; where none does, the method: what only reads is "read", the rest "create"."""
 
@@ -92,6 +95,7 @@ class Limiter:
             "create": settings.changes_per_minute,
             "upload": settings.uploads_per_minute,
             "talk": settings.talks_per_minute,
+            "share": settings.shares_per_minute,
         }
         self._people = settings.people_per_address
         self._logins_per_minute = settings.logins_per_minute

@@ -17,6 +17,7 @@ from silvertalk.errors import AccountErased, DatabaseAway, NotFound, RequestInva
 from silvertalk.memories import LEAST, MAX_FACT_CHARACTERS, MOST, Category
 from silvertalk.models import Memory
 from silvertalk.paging import Cursor
+from silvertalk.remembering import ask_for_summaries
 
 router = APIRouter(prefix="/memories", tags=["memory"], dependencies=[Depends(our_origin)])
 
@@ -40,6 +41,7 @@ class MemoryAnswer(BaseModel):
     confidence: float = Field(description="0 to 1", examples=[0.8])
     session_id: str | None = Field(description="the conversation it was told in")
     turn_number: int | None = Field(description="and the turn")
+    differs_from: str | None = Field(description="an earlier memory that says otherwise; both are kept")
     created_at: datetime
 
 
@@ -82,6 +84,7 @@ def memory_answer(memory: Memory) -> MemoryAnswer:
         confidence=memory.confidence,
         session_id=memory.session_id or None,
         turn_number=memory.turn_number,
+        differs_from=memory.differs_from or None,
         created_at=memory.created_at,
     )
 
@@ -147,18 +150,24 @@ async def add(services: ServicesOf, identity: Asking, body: NewMemory) -> Memory
 async def correct(services: ServicesOf, identity: Asking, memory_id: OfMemory, body: MemoryChange) -> MemoryAnswer:
     changes = body.model_dump(exclude_none=True)
     async with services.database.transaction() as connection:
-        changed = await memories.correct(connection, identity.user, memory_id, changes)
+        changed, forgotten = await memories.correct(connection, identity.user, memory_id, changes)
         await services.notices.record(connection, identity.user, "memory", {"id": memory_id, "state": "changed"})
+        asked = await ask_for_summaries(connection, services.jobs, identity.user, forgotten.sessions)
     await services.notices.publish(identity.user)
+    for job in asked:
+        await services.jobs.start(job)
     return memory_answer(changed)
 
 
 @router.delete("/{key}", status_code=204, summary="Forget it", responses=documented(*_ERRORS, NotFound))
 async def forget(services: ServicesOf, identity: Asking, memory_id: OfMemory) -> Response:
     async with services.database.transaction() as connection:
-        await memories.forget(connection, identity.user, memory_id)
+        forgotten = await memories.forget(connection, identity.user, memory_id)
         await services.notices.record(connection, identity.user, "memory", {"id": memory_id, "state": "deleted"})
+        asked = await ask_for_summaries(connection, services.jobs, identity.user, forgotten.sessions)
     await services.notices.publish(identity.user)
+    for job in asked:
+        await services.jobs.start(job)
     return Response(status_code=204)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from silvertalk.errors import RateLimited, RequestInvalid, SilverTalkError
+from silvertalk.errors import QuotaReached, RateLimited, ReplicateAway, RequestInvalid, SilverTalkError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -80,7 +80,7 @@ def documented(*errors: type[SilverTalkError]) -> dict[int | str, dict[str, Any]
 
 
 def _headers(error: SilverTalkError, status: int) -> dict[str, str]:
-    if isinstance(error, RateLimited):
+    if isinstance(error, (RateLimited, QuotaReached, ReplicateAway)):
         return {"Retry-After": str(error.retry_after_seconds)}
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="silvertalk"'}

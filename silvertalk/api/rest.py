@@ -16,11 +16,14 @@ from silvertalk.api import (
     calendars,
     chat,
     events,
+    generate,
     home,
     listening,
     memories,
     photos,
     privacy,
+    replicate_webhooks,
+    shares,
     talk,
     unlinking,
     users,
@@ -79,6 +82,10 @@ def rest(services: Services) -> FastAPI:
     app.include_router(photos.router)
     app.include_router(memories.router)
     app.include_router(videos.router)
+    app.include_router(shares.router)
+    app.include_router(shares.public)
+    app.include_router(replicate_webhooks.router)
+    app.include_router(generate.router)
     app.include_router(events.router)
     app.include_router(privacy.router)
     describe(app)

@@ -13,6 +13,8 @@ from silvertalk.accounts import Accounts
 from silvertalk.api.limiting import Limiter
 from silvertalk.auth import check_origin, identify
 from silvertalk.database import Database
+from silvertalk.generation_waiting import GenerationWaits
+from silvertalk.generations import Generations
 from silvertalk.guests import GuestIds
 from silvertalk.jobs import Jobs
 from silvertalk.kept_answers import Answers
@@ -22,6 +24,8 @@ from silvertalk.media.store import MediaStore
 from silvertalk.notices import Notices
 from silvertalk.revocations import Revocations
 from silvertalk.services.kakao import Kakao
+from silvertalk.services.replicate import Replicate
+from silvertalk.services.replicate_webhooks import WebhookKeys
 from silvertalk.settings import Settings
 from silvertalk.text_talk import TextTalk
 from silvertalk.tokens import AccessTokens, Identity
@@ -50,6 +54,10 @@ class Services:
     kakao: Kakao
     logins: Logins
     accounts: Accounts
+    replicate: Replicate
+    webhook_keys: WebhookKeys
+    generations: Generations
+    generation_waits: GenerationWaits
     origins: frozenset[str]
     """Web origins that may ask."""
     door: Callable[[], None]
@@ -69,6 +77,8 @@ class Services:
         notices: Notices,
         revocations: Revocations | None = None,
         kakao: Kakao | None = None,
+        replicate: Replicate | None = None,
+        generations: Generations | None = None,
         origins: frozenset[str] | None = None,
         door: Callable[[], None] = open_door,
         talk: TextTalk | None = None,
@@ -78,6 +88,10 @@ class Services:
         revocations = revocations or Revocations(bus, database)
         logins = Logins(database, revocations, secret)
         tokens = AccessTokens(secret, minutes=settings.access_token_minutes)
+        replicate = replicate or Replicate(settings)
+        generations = generations or Generations(
+            settings, bus=bus, database=database, media=media, jobs=jobs, replicate=replicate
+        )
         return cls(
             settings=settings,
             tokens=tokens,
@@ -93,6 +107,10 @@ class Services:
             kakao=kakao or Kakao(settings),
             logins=logins,
             accounts=Accounts(database, bus, jobs, logins, revocations),
+            replicate=replicate,
+            webhook_keys=WebhookKeys(settings, replicate),
+            generations=generations,
+            generation_waits=GenerationWaits(generations, notices.feeds),
             origins=settings.origins() if origins is None else origins,
             door=door,
             talk=talk,

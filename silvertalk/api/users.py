@@ -95,6 +95,7 @@ class PersonAnswer(AccountAnswer):
     speech_rate: float = Field(description="how fast 복실이 speaks: 1 is the voice's own pace", examples=[0.9])
     patience: float = Field(description="1: waits as long as it learned to; 2: twice as long", examples=[1.0])
     font_scale: float = Field(examples=[1.2])
+    barks: bool = Field(description='it may say "멍!" now and then')
     voice: str = Field(description="empty for the usual one")
     quiet_hours: QuietHours | None
     time_zone: str = Field(description="IANA; empty for the server's", examples=["Asia/Seoul"])
@@ -114,6 +115,7 @@ class PersonChange(BaseModel):
     form_of_address: Annotated[str, Field(max_length=20), AfterValidator(one_line)] | None = None
     speech_rate: Annotated[float, Field(ge=MIN_SPEECH_RATE, le=MAX_SPEECH_RATE)] | None = None
     patience: Annotated[float, Field(ge=MIN_PATIENCE, le=MAX_PATIENCE)] | None = None
+    barks: bool | None = None
     font_scale: Annotated[float, Field(ge=MIN_FONT_SCALE, le=MAX_FONT_SCALE)] | None = None
     voice: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,32}$")] | None = None
     quiet_hours: QuietHours | None = None
@@ -123,7 +125,7 @@ class PersonChange(BaseModel):
 
     def columns(self) -> dict[str, Any]:
         """The columns of `users` that change."""
-        plain = ("nickname", "pet_name", "form_of_address", "font_scale", "voice", "time_zone")
+        plain = ("nickname", "pet_name", "form_of_address", "barks", "font_scale", "voice", "time_zone")
         changed = {name: getattr(self, name) for name in plain if getattr(self, name) is not None}
         sent = self.model_fields_set
         if "birth_date" in sent:
@@ -173,6 +175,8 @@ async def change_myself(services: ServicesOf, identity: Asking, change: PersonCh
         await services.database.change_habits(identity.user, applying(asked_for, today()))
     consents = change.consents or {}
     person = await people.change_person(services.database, identity.user, change.columns(), consents)
+    if "outside_services" in consents:
+        await services.generations.consent_changed(identity.user)
     if consents.get("keep_voice") is False:
         await forget_voices(services.database, services.media, identity.user)
     return await _answer(services, identity.user, person)
@@ -213,6 +217,7 @@ async def _answer(services: Services, user: str, person: Person) -> PersonAnswer
         speech_rate=habits.speech_rate,
         patience=habits.profile.patience,
         font_scale=who.font_scale,
+        barks=who.barks,
         voice=who.voice,
         quiet_hours=quiet,
         time_zone=who.time_zone,

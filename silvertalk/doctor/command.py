@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from silvertalk.doctor import gpu, machine, models, node, python
+from silvertalk.doctor import film, gpu, machine, models, node, python
 from silvertalk.doctor.finding import Finding
 from silvertalk.errors import ConfigurationError
 from silvertalk.settings import Settings
@@ -90,6 +90,7 @@ async def examine(
         else:
             plan = asked
     findings += _installed(settings, plan)
+    findings.append(await asyncio.to_thread(film.check_film, needed=settings.embedded))
     if plan is not None:
         findings += await _node(plan, environment)
     findings += _machine(settings)

@@ -17,7 +17,7 @@ OLDEST_PYTHON = (3, 11)
 NATIVE_MODULES = ("numpy", "onnxruntime", "soundfile", "webrtcvad", "soxr", "hiredis", "uvloop", "msgspec", "asyncpg")
 """Compiled, and so what breaks where two installations' shared libraries meet."""
 MODE_EXTRAS: Mapping[Mode, frozenset[str]] = {
-    "embedded": frozenset({"node", "embedded"}),
+    "embedded": frozenset({"node", "embedded", "film"}),
     "local": frozenset(),
     "cloud": frozenset(),
 }

@@ -46,7 +46,7 @@ def picture_type(head: bytes) -> str | None:
 
 
 class ImageRefused(Exception):
-    """`code`: "not_a_picture", "too_many_pixels", "broken", "too_much_work" (memory or time)."""
+    """`code`: "not_a_picture", "too_many_pixels", "too_small", "broken", "too_much_work" (memory or time)."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -74,12 +74,18 @@ class Rendered(NamedTuple):
 async def render(source: Path, shared: Path, thumbnail: Path) -> Rendered:
     """Write the two JPEGs that may be shared of the picture at `source`. Raises ImageRefused."""
     async with _rooms.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
-        return _rendered(await _drawn(source, shared, thumbnail))
+        return _rendered(await _drawn(source, str(source), str(shared), str(thumbnail)))
 
 
-async def _drawn(source: Path, shared: Path, thumbnail: Path) -> bytes:
+async def square(source: Path, target: Path) -> None:
+    """Write the middle of a JPEG, PNG, WEBP, GIF or BMP as a JPEG of 1024 by 1024 pixels. Raises ImageRefused."""
+    async with _rooms.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
+        _facts(await _drawn(source, "--square", str(source), str(target)))
+
+
+async def _drawn(source: Path, *arguments: str) -> bytes:
     """What the process that decodes has to say; empty where one of its limits ended it."""
-    command = [sys.executable, "-I", rendering.__file__, str(source), str(shared), str(thumbnail)]
+    command = [sys.executable, "-I", rendering.__file__, *arguments]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -102,7 +108,7 @@ async def _drawn(source: Path, shared: Path, thumbnail: Path) -> bytes:
     return answer
 
 
-def _rendered(answer: bytes) -> Rendered:
+def _facts(answer: bytes) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads(answer)
     except ValueError:  # killed by one of its limits before it could say anything
@@ -110,6 +116,11 @@ def _rendered(answer: bytes) -> Rendered:
     if "refused" in facts:
         log.info("image_refused", code=facts["refused"], why=facts.get("why", ""))
         raise ImageRefused(facts["refused"])
+    return facts
+
+
+def _rendered(answer: bytes) -> Rendered:
+    facts = _facts(answer)
     taken = datetime.fromisoformat(facts["taken"]) if facts["taken"] else None
     if taken is not None and facts["offset"]:
         taken = taken.replace(tzinfo=_zone(facts["offset"]))

@@ -1,6 +1,7 @@
 """The program that decodes a stranger's picture, in a process of its own with nothing to lose: see `images`.
 
     python -I rendering.py SOURCE SHARED THUMBNAIL      one line of JSON on stdout
+    python -I rendering.py --square SOURCE TARGET       the same
 
 It imports nothing of ours, so that it starts quickly and knows nothing. Its limits are set before it looks at anything:
 memory, processor time, open files, size of what it writes. Whatever goes wrong is one word: `refused`.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import re
 import resource
 import sys
@@ -33,6 +35,10 @@ and transparency 385, as a WEBP 425."""
 CPU_SECONDS = 20
 WRITTEN_BYTES = 16 * 1024 * 1024
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
+SQUARE_SIDE = 1024
+SQUARE_QUALITY = 85
+SQUARE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+LEAST_SIDE = 64
 MAX_EXIF_BYTES = 256 * 1024
 """Phones write a few KiB, with a small picture within up to 64; a JPEG segment ends there anyway."""
 EARLIEST_YEAR = 1826
@@ -57,22 +63,11 @@ def confine() -> None:
 def render(source: str, shared: str, thumbnail: str) -> dict[str, Any]:
     """Both copies written; what is known of the picture. Raises Refused."""
     import pi_heif
-    from PIL import Image, UnidentifiedImageError
 
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     pi_heif.options.DECODE_THREADS = 1
     pi_heif.register_heif_opener()
-    try:
-        image = Image.open(source, formats=FORMATS)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise Refused("too_many_pixels") from None
-    except UnidentifiedImageError:
-        raise Refused("not_a_picture") from None
-    with image:
+    with _opened(source, FORMATS) as image:
         width, height = image.size
-        if width < 1 or height < 1 or width * height > MAX_PIXELS:
-            raise Refused("too_many_pixels")
         facts = _facts(image)
         upright = _plain(_upright(_smaller(image, (SHARED_SIDE, SHARED_SIDE))))
     turned = (upright.width > upright.height) is not (width > height) and upright.width != upright.height
@@ -80,6 +75,44 @@ def render(source: str, shared: str, thumbnail: str) -> dict[str, Any]:
     upright.save(shared, format="JPEG", quality=SHARED_QUALITY)
     _thumbnail(upright).save(thumbnail, format="JPEG", quality=THUMBNAIL_QUALITY)
     return facts
+
+
+def square(source: str, target: str) -> dict[str, Any]:
+    """The middle of the picture on white, as a model that makes films takes it. Raises Refused."""
+    from PIL import Image
+
+    with _opened(source, SQUARE_FORMATS) as image:
+        width, height = image.size
+        short = min(width, height)
+        if short < LEAST_SIDE:
+            raise Refused("too_small")
+        ratio = min(1.0, SQUARE_SIDE / short)
+        plain = _plain(_upright(_smaller(image, (math.ceil(width * ratio), math.ceil(height * ratio)))))
+    short = min(plain.size)
+    left, top = (plain.width - short) // 2, (plain.height - short) // 2
+    middle = plain.crop((left, top, left + short, top + short))
+    middle.resize((SQUARE_SIDE, SQUARE_SIDE), Image.Resampling.LANCZOS).save(
+        target, format="JPEG", quality=SQUARE_QUALITY
+    )
+    return {"width": width, "height": height}
+
+
+def _opened(source: str, formats: tuple[str, ...]) -> Any:
+    """The picture, not decoded yet. Raises Refused."""
+    from PIL import Image, UnidentifiedImageError
+
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        image = Image.open(source, formats=formats)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise Refused("too_many_pixels") from None
+    except UnidentifiedImageError:
+        raise Refused("not_a_picture") from None
+    width, height = image.size
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise Refused("too_many_pixels")
+    return image
 
 
 def _smaller(image: Any, size: tuple[int, int]) -> Any:
@@ -201,7 +234,8 @@ def _degrees(value: Any, side: Any, positive: str, negative: str, most: int) -> 
 def main() -> int:
     confine()
     try:
-        print(json.dumps(render(*sys.argv[1:4])))
+        asked = sys.argv[1:]
+        print(json.dumps(square(*asked[1:3]) if asked[0] == "--square" else render(*asked[:3])))
     except Refused as error:
         print(json.dumps({"refused": str(error)}))
     except MemoryError:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from silvertalk.keys import derived_key, signing_secret
 from silvertalk.settings import Settings
@@ -119,6 +119,19 @@ def disposition(key: str, filename: str) -> str:
     if filename:
         return f"attachment; filename*=UTF-8''{quote(filename[:MAX_FILENAME_CHARACTERS], safe='')}"
     return "inline" if key.endswith(SHOWN) else "attachment"
+
+
+def media_origins(settings: Settings) -> tuple[str, ...]:
+    """The origins that links and uploads of the settings' store go to, where they are not the gateway's own."""
+    if not settings.s3_bucket:
+        addresses: tuple[str, ...] = (settings.public_url,)
+    elif endpoint := settings.s3_public_endpoint or settings.s3_endpoint:
+        addresses = (endpoint,)
+    else:  # Amazon's oldest region has two names
+        hosts = f"s3.{settings.s3_region}", "s3"
+        addresses = tuple(f"https://{settings.s3_bucket}.{host}.amazonaws.com" for host in hosts)
+    parts = [urlsplit(address) for address in addresses if address]
+    return tuple(f"{part.scheme}://{part.netloc}" for part in parts)
 
 
 @asynccontextmanager

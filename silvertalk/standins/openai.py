@@ -21,15 +21,28 @@ from starlette.types import ASGIApp
 
 from silvertalk.standins.streams import Exchange, PacedBody, split
 
-MODELS = frozenset({"a-model"})
+TOOLLESS = "toolless"
+"""A model that was never taught to call functions, as Ollama serves it."""
+MODELS = frozenset({"a-model", TOOLLESS})
 REPLY = ("바닷가에", " 다녀오셨", "군요.", " 누구와", " 함께 계셨어요?")
 
 
 @dataclass(frozen=True)
+class Call:
+    """A function that the model wants called; `arguments` as it writes them, JSON or not. Small servers give no id."""
+
+    name: str
+    arguments: str = "{}"
+    id: str = ""
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """One answer. A `status` other than 200 makes it an error; `retry_after` is the header's text."""
+    """One answer. A `status` other than 200 makes it an error; `retry_after` is the header's text. `calls` come after
+    the words, each in pieces: its name, then its arguments a few characters at a time."""
 
     words: tuple[str, ...] = REPLY
+    calls: tuple[Call, ...] = ()
     before_first_ms: float = 0.0
     between_ms: float = 5.0
     finish: str | None = "stop"
@@ -69,6 +82,7 @@ SCENARIOS: dict[str, Scenario] = {
     "rate-limited": Scenario(status=429, message="Rate limit reached", code="rate_limit_exceeded", retry_after="0.2"),
     "quota": Scenario(status=429, message="You exceeded your quota", code="insufficient_quota", retry_after="40"),
     "unavailable": Scenario(status=503, message="The server is overloaded"),
+    "calls-forever": Scenario(words=(), calls=(Call("find_events"),), finish="tool_calls"),
     "bad-request": Scenario(status=400, message="Unrecognized request argument", code="unknown_parameter"),
 }
 
@@ -99,6 +113,8 @@ class OpenAiStandIn:
         self.exchanges.append(exchange)
         self.arrivals.put_nowait(exchange)
         scenario = self._scenario(request, exchange.body.get("model", ""))
+        if exchange.body.get("tools") and exchange.body.get("model") == TOOLLESS:
+            scenario = Scenario(status=400, message=f"registry.ollama.ai/{TOOLLESS} does not support tools")
         if scenario.status != 200:
             exchange.end("finished")
             return _error(scenario)
@@ -138,6 +154,8 @@ def _data(scenario: Scenario) -> list[str]:
     """The events' data, in order: the role, the words, the reason of the end, the usage, `[DONE]`."""
     deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": None}, None)]
     deltas += [({"content": word}, None) for word in scenario.words]
+    for index, call in enumerate(scenario.calls):
+        deltas += _call_deltas(index, call)
     if scenario.finish:
         deltas.append(({}, scenario.finish))
     events = [
@@ -153,6 +171,14 @@ def _data(scenario: Scenario) -> list[str]:
     if scenario.done and scenario.error_event is None:
         events.append("[DONE]")
     return events
+
+
+def _call_deltas(index: int, call: Call) -> list[tuple[dict[str, Any], str | None]]:
+    first = {"index": index, "type": "function", "function": {"name": call.name, "arguments": ""}}
+    pieces: list[dict[str, Any]] = [first | ({"id": call.id} if call.id else {})]
+    for start in range(0, len(call.arguments), 5):
+        pieces.append({"index": index, "function": {"arguments": call.arguments[start : start + 5]}})
+    return [({"tool_calls": [piece]}, None) for piece in pieces]
 
 
 def _event(choices: list[dict[str, Any]]) -> dict[str, Any]:

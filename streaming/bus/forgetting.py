@@ -72,6 +72,15 @@ async def forget_values(bus: Bus, prefixes: Sequence[str]) -> int:
     )
 
 
+async def value_keys(bus: Bus, prefix: str) -> AsyncIterator[str]:
+    """The keys of the values that begin so, in no order; one may come twice. Raises BusUnavailable."""
+    wanted, root = names.value(prefix), len(names.value(prefix)) - len(prefix)
+    for server in bus.servers:
+        async for key in _keys(server, "value"):
+            if key.startswith(wanted):
+                yield key[root:]
+
+
 async def _fence(bus: Bus, server: Server, session: str) -> None:
     """Empty the journal, then own it: what it says need not be readable, and its last id outlasts its entries."""
     key = names.journal(session)

@@ -102,3 +102,30 @@ return 0
 """
 """KEYS: a bucket. ARGV: milliseconds a token takes to grow, how many it holds. The key holds the moment at which the
 bucket will be full (the generic cell rate algorithm); replies 0, or the milliseconds until there is a token."""
+
+REPLACE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+"""KEYS: a value. ARGV: what it must be, what it becomes, seconds to live. Replies whether it was that."""
+
+COUNT = """
+local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+if count + tonumber(ARGV[1]) > tonumber(ARGV[2]) then
+  local left = redis.call('PTTL', KEYS[1])
+  return left > 0 and left or tonumber(ARGV[3])
+end
+redis.call('INCRBY', KEYS[1], ARGV[1])
+if count == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return 0
+"""
+"""KEYS: a counter. ARGV: how many, how many there may be, milliseconds from the first one until all are forgotten.
+Replies 0, or the milliseconds until there is room again."""
+
+UNCOUNT = """
+local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+if count <= tonumber(ARGV[1]) then return redis.call('DEL', KEYS[1]) end
+return redis.call('DECRBY', KEYS[1], ARGV[1])
+"""
+"""KEYS: a counter. ARGV: how many of it did not happen after all."""

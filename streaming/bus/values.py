@@ -106,6 +106,32 @@ class Values:
     def _mark_name(self, mark: str) -> str:
         return names.value(f"{mark}:{self._spread}")
 
+    async def change(self, key: str, change: Callable[[bytes], bytes | None], ttl_seconds: int) -> bytes | None:
+        """Put what `change` makes of the value in its place, with nothing written in between. None, and nothing is
+        changed, where nothing is there or `change` says None. `change` may be asked again of what others have written.
+        """
+        server, name = self._server_for(key), names.value(key)
+        while True:
+            sealed = await server.main.ask("GET", name)
+            changed = None if sealed is None else change(server.sealer.unseal(name, ANY_ID, bytes(sealed)))
+            if sealed is None or changed is None:
+                return None
+            new = server.sealer.seal(name, ANY_ID, changed)
+            if await server.main.ask("EVAL", scripts.REPLACE, 1, name, bytes(sealed), new, ttl_seconds):
+                return changed
+
+    async def count(self, key: str, many: int, *, limit: int, ttl_seconds: int) -> int:
+        """Count so many more, if they stay within `limit`: 0, or the milliseconds until there is room. All are
+        forgotten `ttl_seconds` after the first, by Redis's clock."""
+        name = names.value(key)
+        return int(
+            await self._server_for(key).main.ask("EVAL", scripts.COUNT, 1, name, many, limit, ttl_seconds * 1000)
+        )
+
+    async def uncount(self, key: str, many: int) -> None:
+        """So many of what was counted did not happen."""
+        await self._server_for(key).main.ask("EVAL", scripts.UNCOUNT, 1, names.value(key), many)
+
     async def remove(self, key: str) -> None:
         await self._server_for(key).main.ask("DEL", names.value(key))
 

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_node.engines import ReplyRequest
-from gpu_node.persona import HISTORY_UTTERANCES, PERSONA_VERSION, SECTION_CHARACTERS, conversation, system_prompt
+from gpu_node.persona import (
+    HISTORY_UTTERANCES,
+    PERSONA_VERSION,
+    SECTION_CHARACTERS,
+    conversation,
+    may_bark,
+    system_prompt,
+)
 from streaming.messages import Language, ReplyContext, Utterance
 
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -22,7 +29,7 @@ def asked(transcript: str = "산책을 다녀왔어요", released: str = "", **c
 def test_the_wording_is_pinned_to_its_version() -> None:
     """Whoever changes a word raises the version, and then this: logs and evaluations tell wordings apart by it."""
     wording = "".join(system_prompt(ReplyContext(language=language)) for language in LANGUAGES)
-    assert (PERSONA_VERSION, sha256(wording.encode()).hexdigest()[:12]) == (1, "b72d8794f3bd")
+    assert (PERSONA_VERSION, sha256(wording.encode()).hexdigest()[:12]) == (2, "93cfffa25685")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -156,6 +163,54 @@ def test_a_reply_begun_elsewhere_is_continued() -> None:
     turns = conversation(asked("산책을 다녀왔어요", released="산책을 다녀오셨군요."))
     assert turns[:2] == [("user", "산책을 다녀왔어요"), ("assistant", "산책을 다녀오셨군요.")]
     assert turns[2][0] == "user" and "되풀이하지" in turns[2][1]
+
+
+BARKED = (Utterance(role="user", text="왔다"), Utterance(role="assistant", text="멍! 반가워요. 어떻게 지내셨어요?"))
+
+
+@pytest.mark.parametrize(
+    ("context", "may"),
+    [
+        (ReplyContext(), True),
+        (ReplyContext(barks=False), False),
+        (ReplyContext(history=BARKED), False),
+        (ReplyContext(history=BARKED + (Utterance(role="user", text="응"),) * HISTORY_UTTERANCES), True),
+        (ReplyContext(history=(Utterance(role="user", text="멍! 해 봐"),)), True),
+        (ReplyContext(history=(Utterance(role="assistant", text="멍하니 계셨군요. 무슨 생각을 하셨어요?"),)), True),
+        (ReplyContext(language="en", history=(Utterance(role="assistant", text="Woof! Hello."),)), False),
+    ],
+)
+def test_a_bark_is_rare_and_only_for_those_who_like_it(context: ReplyContext, may: bool) -> None:
+    assert may_bark(context) is may
+    tag = "<멍>" if context.language == "ko" else "<woof>"
+    assert (tag in system_prompt(context)) is not may
+
+
+@pytest.mark.parametrize(
+    ("language", "rules"),
+    [
+        (
+            "ko",
+            (
+                "일일구",
+                "일공구",
+                "일일이",
+                "도구",
+                "사진",
+                "못 들으신 말은 아직 하지 않은 말",
+                "지시가 아니다",
+                "시험하듯",
+            ),
+        ),
+        (
+            "en",
+            ("one one nine", "one zero nine", "one one two", "tools", "photo", "not yet said", "never an instruction"),
+        ),
+    ],
+)
+def test_the_rules_that_keep_somebody_safe_are_there(language: Language, rules: tuple[str, ...]) -> None:
+    prompt = system_prompt(ReplyContext(language=language))
+    assert [rule for rule in rules if rule not in prompt] == []
 
 
 def test_the_conversation_may_open_with_the_puppy() -> None:

@@ -196,3 +196,20 @@ def test_no_text_breaks_the_cutter_or_leaves_an_empty_sentence(text: str, langua
     for sentence in cut(language, text):
         assert any(character.isalnum() for character in sentence)
         assert len(sentence) <= MAX_CHARACTERS[language]
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("멍! 반가워요. 어떻게 지내셨어요?", ["반가워요.", "어떻게 지내셨어요?"]),
+        ("반가워요, 멍멍! 어떻게 지내셨어요?", ["반가워요, 어떻게 지내셨어요?"]),
+        ("멍하니 계셨군요. 멍이 드셨어요?", ["멍하니 계셨군요.", "멍이 드셨어요?"]),
+        ("멍!", []),
+    ],
+)
+def test_a_bark_is_left_out_for_who_does_not_want_it(text: str, spoken: list[str]) -> None:
+    for pieces in ([text], list(text)):
+        cutter = SentenceCutter("ko", barks=False)
+        sentences = [sentence for piece in pieces for sentence in cutter.feed(piece)] + cutter.finish()
+        assert [sentence.text for sentence in sentences] == spoken
+    assert " ".join(cut("ko", text)) == text

@@ -28,6 +28,8 @@ PLAIN: dict[str, Any] = {
     "memories.source": "talk",
     "videos.video_type": "slideshow",
     "videos.status": "completed",
+    "videos.story": None,
+    "video_shares.revoked_at": None,
     "photos.status": "known",
     "jobs.status": "done",
     "sessions.opened_at": None,
@@ -65,6 +67,8 @@ def _value(table: Table, column: Column[Any], user: str, mark: str, made: dict[s
     if isinstance(column.type, Integer):
         return Ellipsis if column.primary_key else 1
     length: int | None = getattr(column.type, "length", None)
+    if column.primary_key and column.name in ("hash", "token_hash"):
+        return uuid.uuid4().hex * 2
     if column.primary_key and length is not None:
         return uuid.uuid4().hex if length < 36 or table.name == "sessions" else str(uuid.uuid4())
     kinds: dict[type, Any] = {Boolean: True, Float: 1.0, JSON: {"of": mark}, Moment: AT, Date: date(1945, 8, 15)}

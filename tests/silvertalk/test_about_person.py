@@ -125,3 +125,9 @@ async def test_a_conversation_begins_though_the_database_does_not_answer(tmp_pat
     await asyncio.wait_for(met.refresh(), 5)
     assert met.inform(ReplyContext(), 5) == ReplyContext(outside_services=False)
     assert met.local_time().endswith("+09:00")
+
+
+async def test_who_does_not_want_it_to_bark_is_heard(database: Database) -> None:
+    assert (await known(database)).barks, "a stranger"
+    await things.person(database, USER, barks=False)
+    assert not (await known(database)).barks

@@ -8,7 +8,7 @@ import pytest
 from silvertalk.asking import Asking
 from silvertalk.habits import Habits
 from silvertalk.heard import SpokenSentence
-from silvertalk.history import History, Inform
+from silvertalk.history import History, Inform, as_a_stranger
 from silvertalk.house_phrases import clarification, distress_answer, nothing_to_repeat
 from silvertalk.turn import Turn
 from streaming.messages import ConfirmReply, ReplyContext, StartReply, TurnOpened
@@ -34,7 +34,7 @@ class Talk:
 
     def __init__(self, *, per_minute: int = 4, said: str = SAID, inform: Inform | None = None) -> None:
         self.habits, self.clock = Habits(), Clock()
-        self.history = History(5, language="ko", local_time=str, **({"inform": inform} if inform else {}))
+        self.history = History(5, language="ko", local_time=str, inform=inform or as_a_stranger)
         if said:
             earlier = turn_of(1)
             earlier.transcript, earlier.source = "어제 바닷가에 갔어요", "llm"
@@ -183,7 +183,7 @@ async def test_a_filler_is_never_said_in_two_turns_running() -> None:
 
 @pytest.mark.parametrize("agreed", [False, True])
 async def test_whatever_is_asked_of_a_node_says_whether_outside_services_may_see_it(agreed: bool) -> None:
-    def inform(context: ReplyContext, turns_left: int) -> ReplyContext:
+    def inform(context: ReplyContext, turns_left: int, words: str) -> ReplyContext:
         return msgspec.structs.replace(context, outside_services=True)
 
     talk = Talk(inform=inform if agreed else None)

@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from silvertalk.doctor import doctor_command, examine
+from silvertalk.doctor.film import check_film
 from silvertalk.doctor.finding import Finding
 from silvertalk.doctor.machine import (
     GIB,
@@ -37,6 +38,8 @@ from silvertalk.doctor.python import (
     wanted,
 )
 from silvertalk.doctor.services import check_bus, check_database, check_gateway, check_media, without_secret
+from silvertalk.film import FilmFailed
+from silvertalk.film.equipment import Equipment
 from silvertalk.standins.s3 import S3StandIn
 from silvertalk.standins.serving import served
 from streaming.plan import ModelWanted, Plan
@@ -168,6 +171,24 @@ async def test_what_hears_the_end_of_a_turn_is_said() -> None:
 
 def test_the_valkey_server_is_found_in_its_wheel() -> None:
     assert check_valkey().ok is True
+
+
+def test_what_films_are_made_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_film(needed=True).ok is True
+    ffmpeg = tmp_path / "ffmpeg"
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(ffmpeg))
+    missing = check_film(needed=True)
+    assert missing.ok is False and "no FFmpeg" in missing.sentence and "requirements-film.lock" in missing.mend
+    assert check_film(needed=False).ok is None, "a gateway's host makes no films"
+    ffmpeg.write_text("#!/bin/sh\necho ' A....D aac   AAC'\n")
+    ffmpeg.chmod(0o755)
+    poor = check_film(needed=True)
+    assert poor.ok is False and "libx264" in poor.sentence and "aac" not in poor.sentence
+
+    def without_letters() -> Equipment:
+        raise FilmFailed("equipment_missing", "no Korean letters: koreanize-matplotlib")
+
+    assert "no Korean letters" in check_film(needed=True, find=without_letters).sentence
 
 
 def test_who_writes_the_replies() -> None:

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from silvertalk.calendars import Event
-from silvertalk.greetings import PhotoFacts, clock_words, conversation_greeting, home_greeting
+from silvertalk.greetings import clock_words, conversation_greeting, home_greeting
+from silvertalk.photo_words import PhotoFacts
 from silvertalk.treatment import Treatment, zone_named
 
 SEOUL = ZoneInfo("Asia/Seoul")

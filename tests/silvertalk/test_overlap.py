@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvertalk.overlap import Verdict, judge
+from silvertalk.overlap import Verdict, Witnessed, judge
 from streaming.messages import Language
 
 PLAYED = "저런, 그 바닷가에서 무엇을 하셨어요? 조금 더 들려주세요."
@@ -138,3 +138,36 @@ def test_a_long_sigh_is_read_in_no_time() -> None:
     """No text can be cut up into nods in so many ways that a gateway stands still."""
     assert verdict("아" * 10_000 + "물") in (Verdict.SPEECH, Verdict.NOISE)
     assert verdict("하" * 23 + "물") in (Verdict.SPEECH, Verdict.NOISE)
+
+
+def heard_as(
+    text: str, *, somebody: float, alone: bool = False, voiced_ms: float = 1500.0, settled: bool = True
+) -> Verdict:
+    testimony = Witnessed(somebody=somebody, alone=alone, voiced_ms=voiced_ms)
+    return judge(text, settled=settled, played=PLAYED, question_open=False, language="ko", testimony=testimony)
+
+
+def test_what_sounds_like_its_echo_is_misheard_whatever_it_says() -> None:
+    assert heard_as("그만 두시고 바다까지", somebody=0.01) is Verdict.ECHO
+    assert heard_as("그만 두시고 바다까지", somebody=0.01, settled=False) is Verdict.ECHO
+    assert heard_as("그만 두시고 바다까지", somebody=0.3) is Verdict.SPEECH
+    assert heard_as("우리 언니가 배를 탔거든", somebody=0.99) is Verdict.SPEECH
+
+
+def test_without_an_echo_the_words_are_the_persons() -> None:
+    assert heard_as("그 바닷가에서 무엇을", somebody=0.99) is Verdict.ECHO
+    assert heard_as("그 바닷가에서 무엇을", somebody=0.99, alone=True) is Verdict.SPEECH
+
+
+def test_a_word_as_short_as_a_nod_is_one_misheard() -> None:
+    assert heard_as("예약", somebody=0.99, voiced_ms=540) is Verdict.BACK_CHANNEL
+    assert heard_as("예약", somebody=0.99, voiced_ms=900) is Verdict.SPEECH
+    assert heard_as("잠깐만", somebody=0.99, voiced_ms=540) is Verdict.SPEECH
+    assert heard_as("왜", somebody=0.99, voiced_ms=400) is Verdict.SPEECH
+    assert heard_as("그런데", somebody=0.99, voiced_ms=540) is Verdict.SPEECH
+    assert heard_as("전화 왔어", somebody=0.99, voiced_ms=600) is Verdict.SPEECH
+
+
+@pytest.mark.parametrize("text", ["그러나", "그런데", "그래서", "그러니까"])
+def test_what_opens_a_sentence_is_no_nod(text: str) -> None:
+    assert verdict(text, played="") is Verdict.SPEECH

@@ -12,14 +12,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from silvertalk.about_person import Acquaintances
 from silvertalk.asking import Asking
+from silvertalk.database import Database
 from silvertalk.habits import Habits
 from silvertalk.history import History
+from silvertalk.obliging import Obliging
 from silvertalk.outbox import Outbox
 from silvertalk.quiet import Quiet
 from silvertalk.recollection import Recollection, finished
 from silvertalk.retelling import Retold, retell
 from silvertalk.session import Session
+from silvertalk.showing import Showing
 from silvertalk.turn import Turn
 from silvertalk.turn_life import TurnLife
 from silvertalk.turns_in_hand import SessionParts
@@ -272,6 +276,7 @@ async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_lat
     life = TurnLife(bus.turns(SESSION), outbox, chosen, commit=_unused)
     history, habits = History(0, language="ko", local_time=str), Habits()
     asking = Asking(history, habits, language="ko", speculations_per_minute=0, clarify_below=-10, clock=time.monotonic)
+    acquaintance = await Acquaintances(Database("sqlite+aiosqlite://"), default_zone="").load("u", SESSION, 0.01)
     parts = SessionParts(
         session=SESSION,
         user="u",
@@ -283,6 +288,8 @@ async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_lat
         habits=habits,
         asking=asking,
         quiet=Quiet(0),
+        showing=Showing(None, acquaintance, outbox, user="u", session=SESSION, language="ko"),
+        obliging=Obliging(None, history, language="ko", spawn=life.see_to),
         on_fenced=lambda: None,
         on_settled=lambda _: None,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from gpu_node.engines import ReplyRequest
 from streaming.messages import Language
 
 
@@ -147,6 +148,32 @@ ANSWERS: dict[Language, dict[Danger, tuple[str, ...]]] = {
         ),
     },
 }  # fmt: skip
+
+
+_STILL_KO = re.compile(r"없|혼자|몰라|모르겠|못|싫|안돼|안되|무서|아파|아프|힘들|죽|어떡|어떻게|안받|그냥")
+_STILL_EN = re.compile(r"\b(?:no|nobody|no one|alone|can't|cannot|don't|not|hurts|scared|how)\b", re.IGNORECASE)
+_WELL_KO = re.compile(r"괜찮|안아[파프픈]|불렀|왔어|오고있|오는중|전화했|걸었|나았|농담|살만")
+_WELL_EN = re.compile(r"\b(?:i'm (?:fine|all right|ok|okay)|it's all right|called|coming|joking)\b", re.IGNORECASE)
+_SHORT = {"ko": 14, "en": 40}
+"""Syllables and characters of an answer to the question who is there; more is a new thing."""
+
+
+def still_in_danger(request: ReplyRequest) -> Danger | None:
+    """The danger that the last reply was about, where a short answer to it says that nothing is well: 아무도 없어."""
+    language = request.context.language
+    last = next((line.text for line in reversed(request.context.history) if line.role == "assistant"), "")
+    short = len(re.sub(r"[^\w]" if language == "ko" else r"$", "", request.transcript)) <= _SHORT[language]
+    still, well = (_STILL_KO, _WELL_KO) if language == "ko" else (_STILL_EN, _WELL_EN)
+    said = re.sub(r"\s", "", request.transcript) if language == "ko" else request.transcript
+    if not short or not still.search(said) or well.search(said):
+        return None
+    known = next((danger for danger, answers in ANSWERS[language].items() if last in answers), None)
+    if known is not None:
+        return known
+    numbers = {"일공구": Danger.DESPAIR, "일일구": Danger.BODY}
+    if language == "en":
+        numbers = {"one zero nine": Danger.DESPAIR, "one one nine": Danger.BODY}
+    return next((danger for number, danger in numbers.items() if number in last), None)
 
 
 def danger_in(text: str, language: Language) -> Danger | None:

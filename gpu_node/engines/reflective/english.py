@@ -8,7 +8,8 @@ from datetime import datetime
 from gpu_node.engines import ReplyRequest
 from gpu_node.engines.reflective import phrases_en as phrases
 from gpu_node.engines.reflective.choice import MANY, Chooser, fixed, unsaid
-from gpu_node.engines.reflective.distress import ANSWERS, danger_in
+from gpu_node.engines.reflective.distress import ANSWERS, danger_in, still_in_danger
+from gpu_node.persona import may_bark
 
 _LONG_AGO = re.compile(
     (
@@ -19,16 +20,18 @@ _LONG_AGO = re.compile(
 )
 _GRIEF = re.compile(r"\b(?:died|passed away|is gone|passed on|lost my|we lost|funeral|buried)\b", re.IGNORECASE)
 _QUESTION = re.compile(
-    r"^(?:who|what|when|where|why|how|which|do|does|did|is|are|was|were|can|could|will|would|have|has|should)\b",
+    r"^(?:who|what|why|how|which|do|does|did|is|are|was|were|can|could|will|would|have|has|should)\b"
+    r"|^(?:when|where) (?:is|are|was|were|do|does|did|can|will|would|should|has|have)\b",
     re.IGNORECASE,
 )
+"""When and where begin a story as often as a question."""
 _FILLERS = re.compile(r"^(?:(?:well|oh|um|uh|ah|so|and|but|yes|no|you know|now|anyway|okay|ok),?\s+)+", re.IGNORECASE)
 _MAX_ECHO_WORDS = 16
 
 
 def reply(request: ReplyRequest) -> str:
     """The whole reply to `request.transcript`; the same request always gets the same reply."""
-    if danger := danger_in(request.transcript, "en"):
+    if danger := danger_in(request.transcript, "en") or still_in_danger(request):
         return fixed(ANSWERS["en"][danger], request)
     text = " ".join(request.transcript.replace("’", "'").split())
     plain = " ".join(re.sub(r"[^a-z' ]", " ", text.lower()).split())
@@ -53,7 +56,8 @@ def _to_situation(request: ReplyRequest, plain: str, chooser: Chooser) -> str | 
         if len(plain.split()) <= 10 and re.search(pattern.replace("{pet}", pet.lower()), plain):
             if chooser.attempt > MANY:
                 return f"{chooser.pick(phrases.COMMENTS)} {chooser.pick(phrases.QUESTIONS)}"
-            return chooser.pick(replies, PET=pet)
+            fit = replies if may_bark(request.context) else tuple(reply for reply in replies if "Woof" not in reply)
+            return chooser.pick(fit, PET=pet)
     if re.search(phrases.DO, plain):
         return chooser.pick(phrases.CANNOT)
     return None
@@ -209,6 +213,8 @@ _OPINION = re.compile(
 def echoed(sentence: str) -> str:
     """A plain statement about oneself or one's people, turned to "you"; "" where that is not safe."""
     plain = _FILLERS.sub("", sentence).strip().rstrip(".!,")
+    words = plain.split()
+    plain = re.sub(r"^(?:when|where) (?:i|we) [a-z' ]{2,24}?,? (?=(?:my|our|i|we) )", "", plain, flags=re.IGNORECASE)
     words = plain.split()
     starts = re.match(r"^(?:i|i'm|i've|we|we're|we've|my|our)\b", plain, re.IGNORECASE)
     if not starts or _OPINION.match(plain) or not 3 <= len(words) <= _MAX_ECHO_WORDS:

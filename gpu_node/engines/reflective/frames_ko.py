@@ -100,5 +100,10 @@ ASKED_QUESTIONS = (
 PAST_OPENINGS = ("그때 그 시절 이야기를 들려주셨네요.", "그 시절을 떠올리고 계시는군요.")
 """A past was spoken of, and nothing in it could be made out."""
 
+CORRECTED = (
+    "{N:이었군요/였군요}, 알려 주셔서 고마워요. 제가 이제 바로 들었어요. {N} 이야기를 조금 더 들려주시겠어요?",
+    "아, {N:이었군요/였군요}. 다시 말씀해 주셔서 좋아요. {N} 하면 무엇이 가장 먼저 떠오르세요?",
+)
 MEMORY_COMMENTS = ("{N} 이야기는 전에도 들려주신 적이 있지요.", "전에 들려주신 {N} 이야기도 마음에 두고 있어요.")
-EARLIER_COMMENTS = ("아까도 {N} 이야기를 해 주셨지요.", "{N} 이야기를 이어서 들을 수 있어 좋아요.")
+EARLIER_COMMENTS = ("{N} 이야기는 들을수록 더 듣고 싶어요.", "{N} 이야기를 이어서 들을 수 있어 좋아요.")
+"""Never that it was told before: who tells a story again is not to notice it."""

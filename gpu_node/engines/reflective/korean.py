@@ -10,8 +10,9 @@ from gpu_node.engines.reflective import feelings_ko as feelings
 from gpu_node.engines.reflective import frames_ko as frames
 from gpu_node.engines.reflective import requests_ko as requests
 from gpu_node.engines.reflective import situations_ko as situations
+from gpu_node.engines.reflective.careful_ko import CAREFUL
 from gpu_node.engines.reflective.choice import MANY, Chooser, fixed, unsaid
-from gpu_node.engines.reflective.distress import ANSWERS, danger_in
+from gpu_node.engines.reflective.distress import ANSWERS, danger_in, still_in_danger
 from gpu_node.engines.reflective.korean_endings import Ending
 from gpu_node.engines.reflective.nouns import BODY_PARTS, Topic
 from gpu_node.engines.reflective.numerals import date_in_words, sino, spell_numbers, time_in_words
@@ -19,14 +20,24 @@ from gpu_node.engines.reflective.particles import attach
 from gpu_node.engines.reflective.statements_ko import Mention, Statement
 from gpu_node.engines.reflective.topics_ko import TALK
 from gpu_node.engines.reflective.understanding_ko import LONG, Heard, understand
+from gpu_node.persona import may_bark
 
 _ALWAYS_PAST = frozenset((Topic.WAR, Topic.ARMY))
+_PHANTOM = re.compile(r"시청해?주셔서|구독과좋아요|다음영상에서")
+"""What Whisper writes where nobody spoke."""
+_LONGING = ("그립", "그리")
+_CORRECTION = re.compile(
+    r"^(?:아니|아니야|아니요|아니에요|아냐)[,.]?\s+(?:[가-힣 ]{1,10}(?:이|가)\s+아니(?:라|고"
+    r"|었고)\s+)?(?P<noun>[가-힣]{1,8}?)"
+    r"(?:이었|였)(?:어요?|지요?|다|네|습니다|다니까|어라)[.!]?$"
+)
+"""아니 산이었어: what was named is not what it was."""
 _HEAVY_TOPICS = frozenset((Topic.WAR, Topic.BODY, Topic.HOSPITAL, Topic.MONEY, Topic.ARMY, Topic.MIND))
 
 
 def reply(request: ReplyRequest) -> str:
     """The whole reply to `request.transcript`; the same request always gets the same reply."""
-    if danger := danger_in(request.transcript, "ko"):
+    if danger := danger_in(request.transcript, "ko") or still_in_danger(request):
         return fixed(ANSWERS["ko"][danger], request)
     heard = understand(re.sub(r"(?:복실아|복실이야)[,!.]?\s+(?=\S)", "", request.transcript).strip())
     if _asks_to_repeat(heard):
@@ -56,14 +67,21 @@ def _to_situation(request: ReplyRequest, heard: Heard, chooser: Chooser) -> str 
         slots["ADDRESS"] = address
     if earlier := _earlier_topic(request):
         slots["N"] = earlier
-    for situation in situations.SITUATIONS:
+    if corrected := _CORRECTION.match(heard.text):
+        return chooser.pick(frames.CORRECTED, N=corrected["noun"])
+    for situation in (*CAREFUL, *situations.SITUATIONS):
         if situation.fits(squeezed):
             if chooser.attempt > MANY:
                 return f"{chooser.pick(frames.COMMENTS)} {chooser.pick(TALK[Topic.OTHER].now + frames.GO_ON)}"
             if situation.name == "yes_on" and not chooser.said:
                 return chooser.pick(requests.HERE)
-            return chooser.pick(situation.replies, **slots)
+            return chooser.pick(_barking(situation.replies, request), **slots)
     return None
+
+
+def _barking(replies: tuple[str, ...], request: ReplyRequest) -> tuple[str, ...]:
+    """Those that may be said now: a bark is for those who like it, and rare."""
+    return replies if may_bark(request.context) else tuple(reply for reply in replies if "멍!" not in reply)
 
 
 def _again(chooser: Chooser) -> str:
@@ -161,6 +179,8 @@ def _is_noise(heard: Heard) -> bool:
     """A loop of one word, or next to no Hangul: nothing was understood."""
     words = re.findall(r"[가-힣]+", heard.text)
     hangul = sum(len(word) for word in words)
+    if _PHANTOM.search(heard.squeezed):
+        return True
     return hangul < 2 or (len(words) >= 4 and len(set(words)) * 3 <= len(words))
 
 
@@ -199,6 +219,8 @@ def _to_request(heard: Heard, focus: Mention | None, chooser: Chooser) -> str:
 def _opening(heard: Heard, focus: Mention | None, feeling: feelings.Feeling | None, chooser: Chooser) -> str:
     statement = heard.statement
     is_heavy = feeling is not None and feeling.heavy
+    if statement is not None and feeling is not None and statement.stem.startswith(_LONGING):
+        return _varied(statement.text, chooser) if " " in statement.text else feeling.opening
     if statement is not None and is_heavy and " " not in statement.text and focus is not None and focus.is_person:
         return _varied(f"{focus.display} 일로 {statement.text}", chooser)
     if statement is not None and ((is_heavy and not statement.mentions) or _is_given_back(statement, focus)):

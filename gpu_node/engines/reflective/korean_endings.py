@@ -69,6 +69,8 @@ def classify(text: str) -> Ending:
         r"(?:하|했|이|왔|갔|봤|있|없|좋|많)더라$", bare
     ):
         return Ending.WONDERS
+    if re.search(r"[다라냐자]니까(?:요|는|글쎄)?$", bare) and not asked:
+        return Ending.TELLS
     if _BIDS.search(bare):
         return Ending.BIDS
     if (

@@ -328,6 +328,39 @@ SITUATIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "dose",
+        (
+            r"\b(?:take|skip|stop|double|more|two|half)\b.*\b(?:pills?|tablets?|medicines?|medication|aspirin"
+            r"|painkillers?)\b"
+            r"|\b(?:pills?|medicines?|medication)\b.*\b(?:skip|stop|double|enough)\b"
+        ),
+        (
+            "That is something I cannot tell you. Please ask your doctor or your chemist first. Is there someone you"
+            " could ask now?",
+            "Medicines are not mine to judge. Your doctor or your chemist will know. Who helps you with them?",
+        ),
+    ),
+    (
+        "swindle",
+        r"\b(?:phone|caller|called|bank|police|officer|man|woman|somebody|someone)\b.*\b(?:wants|want|told|asks"
+        r"|asked|says|said)\b.*\b(?:send|transfer|pay|wire)\b",
+        (
+            "Please do not send anything yet. Tell your family or the police first, at one one two in Korea. Is someone"
+            " with you now?",
+            "A hurry like that is a reason to go slowly. Hang up, and ask your family or the police first. Who could"
+            " you ask right now?",
+        ),
+    ),
+    (
+        "same_as_always",
+        r"^(?:oh |well )?(?:not much|nothing much|nothing special|nothing new|(?:just )?the same as (?:always"
+        r"|ever|usual))(?: .{0,24})?$",
+        (
+            "A quiet day has its own charm. I am glad to keep you company. What did quiet days look like long ago?",
+            "Some days are like that. I like those stories too. Who comes to your mind most these days?",
+        ),
+    ),
+    (
         "who",
         r"who are you|what are you$|are you (?:a |an )?(?:real|robot|person|human|machine|computer|dog|puppy|ai)",
         (

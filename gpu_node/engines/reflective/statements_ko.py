@@ -286,7 +286,8 @@ def _is_honoured(clause: _Clause, predicate: _Predicate, words: list[str], text:
             return bool(subject.honoured)
         if verb.stem in _EXPERIENCED:
             return True
-        return subject.topic in _BODILY and (verb.kind is not Kind.ACT or verb.stem == "오")
+        of_the_body = subject.topic in _BODILY and verb.stem != "피"  # 눈이 피었네: no eyes
+        return of_the_body and (verb.kind is not Kind.ACT or verb.stem == "오")
     if clause.speaker:
         return verb.kind is not Kind.STATE or verb.stem in _SELF_STATES
     if any(_is_other_subject(word, text) for word in words):

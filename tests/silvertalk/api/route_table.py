@@ -85,8 +85,31 @@ ROUTES: dict[str, Rule] = {
     "GET /memories/photos/{photo_id}/analysis": Rule(owned=True),
     "GET /videos/": Rule(),
     "GET /videos/voices": Rule(),
+    "POST /videos/generate": Rule(owned=True, body={"session_id": "{sessions.id}"}, accepts=(400,)),
+    "GET /videos/{video_id}": Rule(owned=True),
     "GET /videos/{video_id}/status": Rule(owned=True),
+    "POST /videos/{video_id}/seen": Rule(owned=True),
+    "POST /videos/{video_id}/retry": Rule(owned=True, accepts=(409,)),
+    "POST /videos/{video_id}/cancel": Rule(owned=True, accepts=(409,)),
+    "POST /videos/{video_id}/share": Rule(owned=True, body={"days": 7}),
+    "GET /videos/{video_id}/shares": Rule(owned=True),
+    "DELETE /videos/{video_id}/shares": Rule(owned=True),
+    "DELETE /videos/{video_id}/shares/{share_id}": Rule(
+        owned=True, path="/videos/{videos.id}/shares/{video_shares.token_hash}"
+    ),
+    "GET /v/{token}": Rule(public=True, path="/v/" + "x" * 43, accepts=(404,)),
+    "GET /v/{token}/film": Rule(public=True, path="/v/" + "x" * 43 + "/film", accepts=(404,)),
+    "GET /v/{token}/still.jpg": Rule(public=True, path="/v/" + "x" * 43 + "/still.jpg", accepts=(404,)),
     "DELETE /videos/{video_id}": Rule(owned=True),
+    # pictures and films that are made: without Replicate's token, and named by what Redis has
+    "POST /generate/image": Rule(body={"prompt": "바닷가의 강아지"}, accepts=(503,)),
+    "POST /generate/video": Rule(body={"image_url": "data:image/png;base64,AAAA"}, accepts=(503,)),
+    "POST /generate/video/upload": Rule(files=True, accepts=(503,)),
+    "POST /generate/preprocess": Rule(files=True, accepts=(422,)),
+    "POST /generate/full": Rule(body={"image_prompt": "바닷가의 강아지"}, accepts=(503,)),
+    "GET /generate/status/{generation_id}": Rule(owned=True, accepts=(404,)),
+    "POST /generate/cancel/{generation_id}": Rule(owned=True, accepts=(404,)),
+    "POST /generate/webhooks/replicate": Rule(public=True, accepts=(401, 503)),
     # conversations
     "GET /chat/animations": Rule(),
     "POST /chat/sessions": Rule(owned=True, body={"photo_id": "{photos.id}"}),
@@ -159,7 +182,8 @@ def path_of(route: str, rule: Rule, made: Made) -> str:
     path = str(filled(rule.path, made)) or route.partition(" ")[2]
     for name, table in PATH_IDS.items():
         path = path.replace(f"{{{name}}}", str(made[table]["id"]))
-    return path.replace("{receipt}", NOBODYS).replace("{number}", str(made["turns"]["number"]))
+    path = path.replace("{receipt}", NOBODYS).replace("{generation_id}", NOBODYS)
+    return path.replace("{number}", str(made["turns"]["number"]))
 
 
 def rules() -> Iterator[tuple[str, str, Rule]]:

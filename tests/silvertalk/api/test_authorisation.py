@@ -29,7 +29,14 @@ from tests.silvertalk.furnishing import furnish
 from tests.valkey import Valkey
 
 PLENTY = {
-    name: 100_000 for name in ("reads_per_minute", "changes_per_minute", "uploads_per_minute", "talks_per_minute")
+    name: 100_000
+    for name in (
+        "reads_per_minute",
+        "changes_per_minute",
+        "uploads_per_minute",
+        "talks_per_minute",
+        "shares_per_minute",
+    )
 } | {"logins_per_minute": 10_000}
 MARK = "canaryowner"
 PHOTO = b"\xff\xd8\xff\xe0 not much of a photo"

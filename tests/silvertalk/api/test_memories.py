@@ -1,11 +1,14 @@
 """`/memories` and `/videos`, on both databases."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from silvertalk.conversations import sessions
+from silvertalk.jobs import jobs
 from tests.silvertalk.api import things
 from tests.silvertalk.api.someone import Someone, arrive, database, me, other
 from tests.silvertalk.records import record
@@ -141,3 +144,33 @@ async def test_the_voices_of_videos(me: Someone) -> None:
     answer = await me.ask("GET", "/videos/voices")
     assert [voice["id"] for voice in answer["voices"]] == ["warm_female", "soft_male", "bright_female"]
     assert [voice["id"] for voice in answer["voices"] if voice["is_default"]] == [answer["default"]] == ["warm_female"]
+
+
+async def test_what_is_deleted_is_drawn_on_no_more(me: Someone) -> None:
+    await me.ask("PATCH", "/users/me", json={"consents": {"memories": True}})
+    session, now = "c" * 32, int(datetime.now(UTC).timestamp() * 1000) + 1000
+    for turn, said in enumerate(("우리 손주 이름은 민준이야.", "고향은 통영이에요."), start=1):
+        spoken = record(turn, session=session, user=me.user, transcript=said, started_at_ms=now, closed_at_ms=now)
+        await me.database.commit_turn(spoken)
+    async with me.database.transaction() as connection:
+        await connection.execute(sessions.update().values(summary="손주 이름은 민준이다.", summary_upto=2))
+    told = await things.memory(me.database, me.user, session_id=session, turn_number=1)
+    other = await things.memory(me.database, me.user, fact="손주 이름은 민수다.", differs_from=told)
+    listed = {memory["id"]: memory for memory in await me.ask("GET", "/memories/")}
+    assert listed[other]["differs_from"] == told and listed[told]["differs_from"] is None
+    await me.ask("DELETE", f"/memories/{told}", 204)
+    assert [turn.forgotten for turn in await me.database.turns(session)] == [True, False]
+    row = await me.database.session(session)
+    assert row is not None and (row.summary, row.summary_upto) == ("", 0)
+    assert await jobs_of(me, session) == ["summary"]
+    await me.ask("PATCH", f"/chat/sessions/{session}/finish")
+    await me.ask("PATCH", f"/chat/sessions/{session}/finish")
+    assert await jobs_of(me, session) == ["insights", "summary"]
+
+
+async def jobs_of(me: Someone, session: str) -> list[str]:
+    async with me.database.transaction() as connection:
+        found = await connection.execute(
+            select(jobs.c.kind).where(jobs.c.user_id == me.user, jobs.c.subject_id == session)
+        )
+        return sorted(found.scalars())

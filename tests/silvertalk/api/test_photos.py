@@ -33,6 +33,7 @@ from silvertalk.photo_work import NOT_MADE, PhotoWork
 from silvertalk.photos import photo_prefix
 from silvertalk.revocations import Revocations
 from silvertalk.scratch import scratch_of
+from silvertalk.seeing import Seen
 from silvertalk.setting_values import database_url
 from silvertalk.settings import Settings
 from silvertalk.standins.s3 import S3StandIn
@@ -109,6 +110,7 @@ async def gallery(
         database = await stack.enter_async_context(Database(url))
         await database.wait_ready()
         changes: dict[str, Any] = {"allow_guests": True, "data_dir": tmp_path / "var", "max_photo_mb": 1}
+        changes["outside_services"] = "ask"
         if in_the_cloud:
             standin = S3StandIn()
             url = await stack.enter_async_context(served(standin.app))
@@ -239,6 +241,7 @@ async def test_work_done_twice_comes_to_the_same(gallery: Gallery) -> None:
     work = PhotoWork(
         gallery.me.database,
         gallery.media,
+        gallery.parts.jobs,
         gallery.parts.notices,
         scratch_of(gallery.parts.settings),
         max_bytes=2**20,
@@ -374,6 +377,7 @@ async def test_an_original_replaced_while_it_is_worked_on_is_not_taken_for_lost(
     work = PhotoWork(
         gallery.me.database,
         Replacing(),
+        gallery.parts.jobs,
         gallery.parts.notices,
         scratch_of(gallery.parts.settings),
         max_bytes=2**20,
@@ -407,6 +411,32 @@ async def test_an_upload_that_was_never_confirmed_goes_whatever_its_type(gallery
     await sweep(gallery.parts)
     assert [await gallery.media.head(form["fields"]["key"]) for form in forms] == [None, None]
     assert await status_of(gallery, forms[0]["photo_id"]) == "known"
+
+
+async def test_a_photo_is_looked_at_once_its_copies_are_made_where_its_person_agreed(gallery: Gallery) -> None:
+    await gallery.uploaded(phone_jpeg(), local_uri="ph://1")
+    assert await gallery.work() == ["thumbnails"]
+    assert await gallery.work() == [], "nobody outside may see it, and nothing else looks"
+    await gallery.me.ask("PATCH", "/users/me", json={"consents": {"outside_services": True}})
+    photo = await gallery.uploaded(phone_jpeg(), local_uri="ph://2")
+    await gallery.work()
+    async with gallery.parts.database.transaction() as connection:
+        waiting = (
+            await connection.execute(select(jobs.c.kind, jobs.c.subject_id).where(jobs.c.status == "pending"))
+        ).all()
+    assert [tuple(row) for row in waiting] == [("look", photo)]
+
+
+async def test_what_was_seen_goes_with_the_picture_it_was_seen_on(gallery: Gallery) -> None:
+    photo = await gallery.uploaded(phone_jpeg(), local_uri="ph://1")
+    await gallery.work()
+    async with gallery.parts.database.transaction() as connection:
+        await connection.execute(update(Photo).values(analysis=Seen(source="gemini", place="바닷가").as_kept()))
+    form = await again(gallery, "image/jpeg")
+    assert (await gallery.send(form, phone_jpeg())).status_code == 204
+    await gallery.me.ask("POST", f"/photos/{photo}/complete")
+    await gallery.work()
+    assert (await gallery.me.ask("GET", f"/memories/photos/{photo}/analysis"))["ai_analysis"] is None
 
 
 # --- through the server ----------------------------------------------------------------------------------------------
@@ -646,6 +676,7 @@ async def test_a_photo_deleted_while_it_is_worked_on_leaves_nothing(gallery: Gal
     work = PhotoWork(
         gallery.me.database,
         Deleting(),
+        gallery.parts.jobs,
         gallery.parts.notices,
         scratch_of(gallery.parts.settings),
         max_bytes=2**20,

@@ -1,0 +1,86 @@
+// @ts-check
+/**
+ * What 복실이 remembers of what was told, where the person agreed to that; each can be forgotten.
+ */
+
+import { Refused, door } from "./login.js";
+
+const SHOWN = 50;
+
+/** @typedef {{id: string, fact: string}} Memory */
+/** @typedef {import("./words.js").WORDS["ko"]} Words */
+
+export class Memories {
+  /** @type {Memory[]} */
+  #known = [];
+  #agreed = false;
+  #places;
+  #words;
+  #complain;
+
+  /**
+   * @param {{list: HTMLElement, agree: HTMLElement, none: HTMLElement}} places
+   * @param {{words: () => Words, complain: (error: Refused) => void}} told
+   */
+  constructor(places, { words, complain }) {
+    this.#places = places;
+    this.#words = words;
+    this.#complain = complain;
+    places.agree.onclick = () => void this.#asked(() => this.#agree(!this.#agreed));
+  }
+
+  /** Ask for them anew. Throws Refused. */
+  async load() {
+    const me = await door.ask("/users/me");
+    this.#agreed = me.consents.memories?.granted ?? false;
+    this.#known = await door.ask(`/memories/?limit=${SHOWN}`);
+    this.draw();
+  }
+
+  draw() {
+    const words = this.#words();
+    const { list, agree, none } = this.#places;
+    agree.ariaPressed = String(this.#agreed);
+    agree.textContent = this.#agreed ? words.remembering : words.remember;
+    none.hidden = this.#known.length > 0;
+    none.textContent = this.#agreed ? words.nothingYet : words.notRemembering;
+    list.replaceChildren(
+      ...this.#known.map((memory) => {
+        const item = document.createElement("li");
+        const fact = document.createElement("span");
+        const forget = document.createElement("button");
+        fact.textContent = memory.fact;
+        forget.type = "button";
+        forget.textContent = words.forget;
+        forget.ariaLabel = words.forgetThis(memory.fact);
+        forget.onclick = () => void this.#asked(() => this.#forget(memory));
+        item.append(fact, forget);
+        return item;
+      }),
+    );
+  }
+
+  /** @param {boolean} granted */
+  async #agree(granted) {
+    await door.ask("/users/me", { consents: { memories: granted } }, "PATCH");
+    await this.load();
+  }
+
+  /** @param {Memory} memory */
+  async #forget(memory) {
+    await door.ask(`/memories/${memory.id}`, null, "DELETE");
+    this.#known = this.#known.filter((one) => one !== memory);
+    this.draw();
+    this.#places.agree.focus();
+  }
+
+  /** @param {() => Promise<void>} doing */
+  async #asked(doing) {
+    try {
+      await doing();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#complain(error);
+    }
+  }
+}

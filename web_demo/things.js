@@ -1,0 +1,112 @@
+// @ts-check
+/**
+ * What is the person's, as the page shows it between two conversations: their photos, their videos, what is remembered.
+ *
+ * Nobody becomes a guest by looking at the page: it is asked for as soon as somebody is known, or does something.
+ */
+
+import { account } from "./account.js";
+import { Album } from "./album.js";
+import { Refused } from "./asking.js";
+import { Films } from "./films.js";
+import { isKnown } from "./login.js";
+import { Memories } from "./memories.js";
+import { Notices } from "./notices.js";
+
+/** @typedef {import("./words.js").WORDS["ko"]} Words */
+
+/** @param {string} id @returns {HTMLElement} */
+const by = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+export class Things {
+  #album;
+  #films;
+  #memories;
+  #complain;
+  /** @type {Notices | null} */
+  #notices = null;
+
+  /**
+   * @param {{words: () => Words, choose: (photo: import("./album.js").Photo) => void, complain: (error: Refused) => void}} told
+   */
+  constructor({ words, choose, complain }) {
+    this.#complain = complain;
+    const begin = () => this.#listen();
+    this.#album = new Album(
+      {
+        list: by("photos"),
+        input: /** @type {HTMLInputElement} */ (by("files")),
+        button: by("add-photos"),
+        progress: by("uploading"),
+      },
+      { words, choose, complain, begin },
+    );
+    this.#films = new Films(
+      {
+        list: by("films"),
+        make: by("make-film"),
+        progress: /** @type {HTMLProgressElement} */ (by("film-progress")),
+        stage: by("film-stage"),
+        shared: by("shared"),
+      },
+      { words, complain, begin },
+    );
+    this.#memories = new Memories({ list: by("facts"), agree: by("remember"), none: by("no-memories") }, { words, complain });
+  }
+
+  /** Show what there is, where somebody is known. Never throws. */
+  async load() {
+    if (!account.loggedIn && !isKnown()) return this.draw();
+    this.#listen();
+    for (const part of [this.#album, this.#films, this.#memories]) await this.#asked(() => part.load());
+  }
+
+  /** Somebody else is here now. */
+  change() {
+    this.#notices?.stop();
+    this.#notices = null;
+    this.#films.offer("");
+    void this.load();
+  }
+
+  /** In the language of now. */
+  draw() {
+    this.#album.draw();
+    this.#films.draw();
+    this.#memories.draw();
+  }
+
+  /** A conversation has ended. @param {string} session "" where there was none */
+  ended(session) {
+    this.#films.offer(session);
+    void this.load();
+  }
+
+  /** Be told what happens, from now on. */
+  #listen() {
+    if (this.#notices !== null) return;
+    this.#notices = new Notices(
+      (kind, data) => void this.#asked(() => this.#take(kind, data)),
+      () => void this.load(),
+    );
+    void this.#notices.listen();
+  }
+
+  /** @param {string} kind @param {Record<string, any>} data */
+  async #take(kind, data) {
+    if (kind === "photo") await this.#album.onPhoto(data);
+    else if (kind === "memory") await this.#memories.load();
+    else if (kind === "video") await this.#films.onVideo(data);
+    else if (kind === "job") this.#films.onJob(data);
+  }
+
+  /** @param {() => Promise<void>} doing */
+  async #asked(doing) {
+    try {
+      await doing();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#complain(error);
+    }
+  }
+}
