@@ -141,6 +141,11 @@ def ends_sentence(word: str, following: str | None, language: Language) -> bool 
     return _ends_after_stop(stem.strip("\"'(["), following)
 
 
+def is_whole(text: str, language: Language) -> bool:
+    """Whether `text`, with which a reply broke off, ends as a sentence does."""
+    return ends_sentence(text.rpartition(" ")[2], "", language) is not False
+
+
 def _ends_after_ellipsis(stem: str, following: str | None, language: Language) -> bool | None:
     """ "좋았어요…" may end a sentence; "그…" looks for its next word."""
     if stem and "가" <= stem[-1] <= "힣":

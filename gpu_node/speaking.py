@@ -19,7 +19,7 @@ from gpu_node.errors import LlmError, NodeError
 from gpu_node.fixed_answer import sentences_to_say
 from gpu_node.outgoing import Outgoing
 from gpu_node.persona import may_bark
-from gpu_node.sentences import Sentence, SentenceCutter
+from gpu_node.sentences import Sentence, SentenceCutter, is_whole
 from gpu_node.spoken_beforehand import Spoken
 from gpu_node.threads import EngineQueue, EngineWork, Priority
 from gpu_node.tool_calls import ToolCalls
@@ -173,7 +173,8 @@ class Mouth:
                 await written.put(sentence)
         except LlmError:
             for sentence in cutter.finish():
-                await written.put(sentence)
+                if is_whole(sentence.text, context.language):  # half a one would sound as if it were meant so
+                    await written.put(sentence)
             raise
 
     # --- sound -------------------------------------------------------------------------------------------------------

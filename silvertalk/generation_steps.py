@@ -8,7 +8,7 @@ asked, once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -49,8 +49,19 @@ FINISH_SECONDS = 10.0
 class GenerationSteps:
     """Those of one process; `async with` it: it owns the tasks that bring in what was made, and the timers."""
 
-    def __init__(self, settings: Settings, *, bus: Bus, media: MediaStore, jobs: Jobs, replicate: Replicate) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        bus: Bus,
+        media: MediaStore,
+        jobs: Jobs,
+        replicate: Replicate,
+        check_consent: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """`check_consent` raises a SilverTalkError unless this person agrees now: a further step is another look."""
         self._settings = settings
+        self._check_consent = check_consent
         self._notices = bus.notices
         self._media = media
         self._jobs = jobs
@@ -182,6 +193,7 @@ class GenerationSteps:
 
     async def _begin_next(self, generation: Generation) -> None:
         try:
+            await self._check_consent(generation.user)
             await self.begin(generation)
         except SilverTalkError as error:
             await self.finish(generation, "failed", error_code=error.code)

@@ -60,7 +60,9 @@ class Generations:
         self._settings = settings
         self._database = database
         self._replicate = replicate
-        self._steps = GenerationSteps(settings, bus=bus, media=media, jobs=jobs, replicate=replicate)
+        self._steps = GenerationSteps(
+            settings, bus=bus, media=media, jobs=jobs, replicate=replicate, check_consent=self._check_consent
+        )
         self.records, self.outputs = self._steps.records, self._steps.outputs
         self._quotas = GenerationQuotas(bus, self.records, settings)
 

@@ -4,6 +4,8 @@ Pure, by letters alone. A sentence is grounded in its source where each of its w
 and it denies what the source denies. That refuses some true sentences, for which the person's own words stand then;
 what it cannot see is who did what to whom where both are named. Two sentences are the same telling where their words
 are, and differ where all is the same but a number, a denial, or the value of what one has only one of.
+
+A film's narration is checked by `silvertalk.said_or_seen`, which says how the two differ, and why.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import get_args
 
 from silvertalk.repair import Request
 from silvertalk.turn import Turn
-from silvertalk.wishes import WISH_SECONDS, Wish, was_heard, wish_of
+from silvertalk.wishes import ASKS_LEAVE, WISH_SECONDS, Wish, was_heard, wish_of
 from streaming.messages import Language, ReplyContext, TurnRecord, Utterance
 
 Inform = Callable[[ReplyContext, int, str], ReplyContext]
@@ -42,13 +43,17 @@ class History:
         local_time: Callable[[], str],
         inform: Inform = as_a_stranger,
         forgotten: Callable[[], Collection[int]] = _nothing,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`forgotten`: the turns that no context may tell of any more."""
+        """`forgotten`: the turns that no context may tell of any more. `clock` counts seconds."""
         self._language: Language = language
         self._local_time = local_time
         self._inform = inform
         self._forgotten = forgotten
         self._room = turns
+        self._clock = clock
+        self._taken_up_at = clock()
+        """Since when earlier turns are known here: when they were spoken only another host's clock tells."""
         # Turns that an earlier gateway closed are here as it recorded them.
         self._turns: deque[Turn | TurnRecord] = deque(maxlen=turns + 1)
 
@@ -70,23 +75,28 @@ class History:
 
     def wish_before(self, asked: Turn) -> Wish | None:
         """What 복실이 asked leave for just before the turn `asked`, in words that were heard, if it did."""
-        last = next((turn for turn in self._before(asked) if turn.source not in _KEPT_WAITING), None)
-        if last is None or not last.wish:
-            return None
+        asking = (turn for turn in self._before(asked) if turn.source not in _KEPT_WAITING and not _was_noise(turn))
+        last = next(asking, None)
+        if last is None or last.source != ASKS_LEAVE or (wish := wish_of(last.wish)) is None:
+            return None  # or it was cut off, or answered otherwise, before it came to the question
+        age = last.age if isinstance(last, Turn) else self._clock() - self._taken_up_at
         reply = last.reply_text if isinstance(last, Turn) else last.reply
-        if isinstance(last, Turn) and last.age > WISH_SECONDS:
-            return None
-        return wish_of(last.wish) if was_heard(reply, last.heard, interrupted=last.interrupted) else None
+        heard = was_heard(wish.question, reply, last.heard, interrupted=last.interrupted)
+        return wish if heard and age <= WISH_SECONDS else None
 
-    def words_before(self, asked: Turn) -> str:
-        """What the person said last before the turn `asked`."""
+    def words_before(self, asked: Turn, tells: Callable[[str], bool]) -> str:
+        """What the person told last before the turn `asked`."""
         forgotten = self._forgotten()
-        told = (turn.transcript for turn in self._before(asked) if _number(turn) not in forgotten)
-        return next((words for words in told if words), "")
+        told = (turn for turn in self._told_before(asked, tells) if _number(turn) not in forgotten)
+        return next((turn.transcript for turn in told), "")
 
-    def told_before(self, asked: Turn) -> int:
+    def told_before(self, asked: Turn, tells: Callable[[str], bool]) -> int:
         """The number of the turn in which the person last told something; 0 where they have not."""
-        return next((_number(turn) for turn in self._before(asked) if turn.transcript), 0)
+        return next((_number(turn) for turn in self._told_before(asked, tells)), 0)
+
+    def _told_before(self, asked: Turn, tells: Callable[[str], bool]) -> Iterator[Turn | TurnRecord]:
+        """The newest first. `tells`: whether words tell something, and are no request, nor an answer to one."""
+        return (turn for turn in self._before(asked) if turn.transcript and tells(turn.transcript))
 
     def _before(self, asked: Turn) -> Iterator[Turn | TurnRecord]:
         """The turns before `asked`, the newest first."""
@@ -127,6 +137,11 @@ class History:
 
 def _number(turn: Turn | TurnRecord) -> int:
     return turn.number if isinstance(turn, Turn) else turn.turn
+
+
+def _was_noise(turn: Turn | TurnRecord) -> bool:
+    """Nothing was said in it, by nobody: whatever was asked before still waits."""
+    return isinstance(turn, Turn) and turn.over and not turn.transcript and not turn.reply_text
 
 
 def _being_said(said: Sequence[Utterance], asked: Turn | None) -> str:

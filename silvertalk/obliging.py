@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from silvertalk.history import History
+from silvertalk.repair import repair_in
 from silvertalk.spoken_clause import Request
 from silvertalk.spoken_consent import asks_again, consent_in
 from silvertalk.spoken_requests import request_in
 from silvertalk.turn import Turn
 from silvertalk.turn_requests import Effects, Obliged
 from silvertalk.voice_tools import Found, VoiceTools, arguments_of
-from silvertalk.wishes import Wish
+from silvertalk.wishes import ASKS_LEAVE, Wish
 from streaming.logs import logger
 from streaming.messages import Language, ToolAnswered, ToolAsked
 from streaming.text import normalized
@@ -28,8 +29,8 @@ from streaming.tools import MAX_CALLS, TOOLS
 
 log = logger("obliging")
 
-ASKS_LEAVE, GRANTED, NOT_GRANTED, DECLINED = "asks_leave", "granted", "not_granted", "declined"
-"""What is said before something is written, and after: the reply's `source`. Of other answers it is the tool's name."""
+GRANTED, NOT_GRANTED, DECLINED = "granted", "not_granted", "declined"
+"""What is said after leave was asked: the reply's `source`. Of other answers it is the tool's name."""
 SHORT_ANSWER = 20
 """Characters. Who answers a question for leave with so few that are no yes has answered it, with something else; who
 says more is telling something."""
@@ -72,6 +73,8 @@ class Obliging:
             return None
         if asked.granted:
             return Wanted(asked.granted, _nothing, is_yes=True)
+        if not text.strip():
+            return None  # a cough answers no question
         wish = self._history.wish_before(turn)
         if wish is not None and (answer := self._answer_to(wish, text, tools)) is not None:
             return answer
@@ -119,13 +122,20 @@ class Obliging:
         if request.name == "clock":
             return Obliged(self._tools.clock(), "clock")
         if request.name == "own_words":
-            return Obliged(self._tools.own_words(self._history.words_before(turn)), "own_words")
+            return Obliged(self._tools.own_words(self._history.words_before(turn, self._tells)), "own_words")
         arguments: Mapping[str, object] = request.arguments
         if request.name == "forget_memory" and not arguments:  # that: what was told just before
-            arguments = {"turn": str(told)} if (told := self._history.told_before(turn)) else {}
+            arguments = {"turn": str(told)} if (told := self._history.told_before(turn, self._tells)) else {}
         found = await self._tools.answer(request.name, arguments)
         said_as = ASKS_LEAVE if found.wish is not None else request.name
         return Obliged(found.say, said_as, found.wish, found.shown)
+
+    def _tells(self, text: str) -> bool:
+        """Whether these words of an earlier turn tell something: who asks what they said last, or wants it forgotten,
+        means neither their question nor the yes and no about it."""
+        if consent_in(text, self._language) or repair_in(text, self._language) or asks_again(text, self._language):
+            return False
+        return self._tools is None or request_in(text, self._language, self._tools.now()) is None
 
     async def _grant(self, wish: Wish, tools: VoiceTools) -> Obliged:
         done = await tools.carry_out(wish)
@@ -170,7 +180,9 @@ class Obliging:
             arguments = arguments_of(message.arguments)
         except ValueError as error:
             return Found({"error": f"the arguments are no JSON object: {error}"}, "")
-        return await self._tools.answer(message.name, arguments)
+        declared = TOOLS[message.name].parameters["properties"]  # others are the gateway's own, as which turn is meant
+        known = {name: value for name, value in arguments.items() if name in declared}
+        return await self._tools.answer(message.name, known)
 
 
 async def _nothing() -> Obliged:

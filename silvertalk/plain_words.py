@@ -112,12 +112,10 @@ def same_word(one: str, other: str) -> bool:
     """Whether two stems are forms of one word, as far as their letters tell."""
     if one == other:
         return True
-    short, long = sorted((one, other), key=len)
-    if short.isdigit() or long.isdigit():
-        return False
-    if _without_l(short) == _without_l(long):  # 살 and 사(셨다)
-        return True
-    return len(short) >= 2 and long.startswith(short)
+    if len(one) == len(other):  # 살 and 사(셨다)
+        return one[:-1] == other[:-1] and _without_l(one) == _without_l(other)
+    short, long = (one, other) if len(one) < len(other) else (other, one)
+    return len(short) >= 2 and long.startswith(short) and not (short.isdigit() or long.isdigit())
 
 
 def _english(word: str) -> str:

@@ -8,6 +8,11 @@ what they count, kinship and places as nouns alone, and a deed that was denied i
 
 What it cannot see: true words put together into something untrue. Whoever writes is therefore given few sources for
 each sentence, and names them.
+
+What is remembered of somebody is checked apart (`silvertalk.grounding`), though for the same end. A narrator speaks as
+a grandchild, whose thanks and love need no source (`FREE`), while a memory that "she loved him" must have been said;
+and a memory is compared with some hundred others, for which each word has one stem (`silvertalk.plain_words`), where a
+word of a film has every stem that it may have (`silvertalk.word_forms`): more true sentences pass, slowly.
 """
 
 from __future__ import annotations
@@ -197,6 +202,8 @@ def numbers(text: str, language: Language) -> set[tuple[int, str]]:
             value = int(groups["digits"].replace(",", "")[:15])
         elif language != "ko":
             continue
+        elif groups["sino"] and groups["tail"] not in _TAILS:
+            continue  # 영도다리: a word that begins like a number
         elif groups["sino"]:
             value = _sino(groups["sino"])
         else:
@@ -226,7 +233,14 @@ def _without_numbers(text: str, language: Language) -> str:
     """The text without what was compared as numbers, so that nobody looks for 세 among the words."""
     if language == "en":
         return " ".join(word for word in words(text) if word.lower() not in _ENGLISH_NUMBERS)
-    return _NUMBER.sub(lambda match: " " if match["tail"] in _TAILS else f" {match['tail']}", text)
+    return _NUMBER.sub(_beside, text)
+
+
+def _beside(number: re.Match[str]) -> str:
+    """What of a match is no number."""
+    if number["tail"] in _TAILS:
+        return " "
+    return number[0] if number["sino"] else f" {number['tail']}"
 
 
 def _with_denial(text: str, language: Language) -> list[tuple[str, bool]]:

@@ -124,7 +124,10 @@ def seen_of(analysis: object) -> Seen | None:
 def understood(answer: bytes, source: Literal["gemini"]) -> Seen:
     """What a model that looked at a picture has said of it. What is wrong in its answer is left out; a ValueError where
     it is no JSON object at all."""
-    said = json.loads(answer)
+    try:
+        said = json.loads(answer)
+    except RecursionError:
+        raise ValueError("too deep") from None
     if not isinstance(said, dict):
         raise ValueError("not an object")
     season = _phrase(said.get("season"), PHRASE_CHARACTERS)

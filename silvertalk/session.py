@@ -226,7 +226,8 @@ class Session(Answering):
 
     def heard_to(self, sample: int) -> None:
         self._heard_sample = sample
-        if self._floor is Floor.OPEN and not self._away and self._quiet.calls_for_prompt(sample):
+        waits = self._away or self._showing.is_choosing
+        if self._floor is Floor.OPEN and not waits and self._quiet.calls_for_prompt(sample):
             turn = self._begin_turn(sample, text="")
             self._move(Move.PROMPTED)
             if (another := self._showing.moment()) is not None:

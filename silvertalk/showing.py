@@ -73,6 +73,8 @@ class Showing:
         self._moments = 0
         self._is_calm = True
         self._prepared: Shown | None = None
+        self.is_choosing = False
+        """It will be known in a moment, `SHOW_SECONDS` at most, what could follow."""
         self._unkept: list[str] = []
         """Shown, and not known to be the conversation's yet."""
         acquaintance.follow(self.current)
@@ -144,11 +146,19 @@ class Showing:
         self._told.add(shown.photo.id)
         self._outbox.tell(_event(shown, turn))
 
-    def answered(self, turn: Turn) -> None:
-        """The person has told something, and was answered."""
+    def answered(self, turn: Turn) -> bool:
+        """The person has told something, and was answered. Returns whether it is time to `choose`."""
         self._is_calm = not turn.distress
         if self.current and turn.photo == self.current:
             self._turns_about += 1
+        self.is_choosing = self._is_due
+        return self._is_due
+
+    async def choose(self) -> None:
+        """Find out what could follow. At once, and not when the turn is in the database: that may take as long as
+        silences last. Never fails."""
+        self._prepared = await self._after(related=True)
+        self.is_choosing = False
 
     def moment(self) -> Shown | None:
         """It has been silent for long: the photo to move on to, with what is said then; None where that is not due."""
@@ -159,15 +169,13 @@ class Showing:
         return replace(shown, words=next_words(shown.facts, self._treatment.zone, self._language))
 
     async def settle(self) -> None:
-        """A turn is in the database: keep with the conversation what was shown, and find out what could follow. Never
-        fails."""
+        """A turn is in the database: keep with the conversation what was shown. Never fails."""
         unkept, self._unkept = self._unkept, []
         for photo in unkept:
             if self._album is not None:
                 kept = await self._bounded(self._album.keep(self._user, self._session, photo))
                 if not kept:
                     self._unkept.append(photo)
-        self._prepared = await self._after(related=True) if self._is_due else None
 
     @property
     def _is_due(self) -> bool:

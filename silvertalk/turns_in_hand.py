@@ -279,7 +279,8 @@ class TurnsInHand(Conversation):
         self._asking.ended(turn)
         if outcome == "answered" and turn.transcript:
             self._quiet.answered()
-            self._showing.answered(turn)
+            if self._showing.answered(turn):
+                self._life.see_to(self._showing.choose(), f"choose:{turn.number}")
             self._learn(turn)
         if self._turn is turn:
             self._turn = None

@@ -31,8 +31,9 @@ from silvertalk.film import Film, FilmFailed, Rendered, Slide, Spoken, render_fi
 from silvertalk.generations import worker_generations
 from silvertalk.job_kinds import JobPostponed, Report, WorkParts
 from silvertalk.jobs import TRIES, JobRow, jobs
-from silvertalk.models import Photo, SessionPhoto, Video
+from silvertalk.models import Photo, Session, SessionPhoto, Video
 from silvertalk.narration import Answer, write_story
+from silvertalk.remembering import are_forgotten
 from silvertalk.scratch import scratch_folder, scratch_of
 from silvertalk.story import Story, story_of
 from silvertalk.video_clips import LOOK_SECONDS, Clips, begun_in, discard
@@ -65,6 +66,7 @@ FOR_GOOD = frozenset({"no_pictures", "too_many_slides", "equipment_missing"})
 
 _photos: Table = Photo.__table__  # type: ignore[assignment]
 _session_photos: Table = SessionPhoto.__table__  # type: ignore[assignment]
+_sessions: Table = Session.__table__  # type: ignore[assignment]
 
 
 class _Unwanted(Exception):
@@ -334,10 +336,15 @@ class _Making:
         user = self._job.user_id
         async with self._parts.database.transaction() as connection:
             await refuse_erased(connection, user)
+            await self._hold_conversation(connection)
             row = (await connection.execute(self._mine().values(made).returning(videos.c.session_id))).one_or_none()
             if row is None:
                 raise _Unwanted
             if not await self._may_be_shown(connection, row.session_id, [slide.photo for slide in story.slides]):
+                raise _Changed
+            if await are_forgotten(
+                connection, row.session_id, {turn for said in story.sentences for turn in said.turns}
+            ):
                 raise _Changed
             if story.has_own_voice and not await has_agreed(connection, user, "keep_voice"):
                 raise _Changed
@@ -354,6 +361,12 @@ class _Making:
             .where(_photos.c.id.in_(wanted), _photos.c.status == "ready")
         )
         return (await connection.execute(asked)).scalar_one() == len(wanted)
+
+    async def _hold_conversation(self, connection: AsyncConnection) -> None:
+        """Its row first, as everybody does: who deletes the conversation or has some of it forgotten is waited for."""
+        its = select(videos.c.session_id).where(videos.c.id == self._video).scalar_subquery()
+        held = update(_sessions).where(_sessions.c.id == its, _sessions.c.user_id == self._job.user_id)
+        await connection.execute(held.values(turn_count=_sessions.c.turn_count))
 
     async def leave_nothing(self) -> None:
         """What this job has put goes; where the video is gone altogether, all that lies there. Raises MediaAway."""

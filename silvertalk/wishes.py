@@ -12,6 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+ASKS_LEAVE = "asks_leave"
+"""The `source` of a reply that ends with the question."""
 WISH_SECONDS = 180.0
 """A yes that comes later answers something else."""
 HEARD_SHARE = 0.75
@@ -46,6 +48,7 @@ def wish_of(encoded: str) -> Wish | None:
         return None
 
 
-def was_heard(reply: str, heard: str, *, interrupted: bool) -> bool:
-    """Whether so much of the question was heard that an answer is an answer to it."""
-    return bool(heard) and (not interrupted or len(heard) >= HEARD_SHARE * len(reply))
+def was_heard(question: str, reply: str, heard: str, *, interrupted: bool) -> bool:
+    """Whether so much of the question, with which the reply ends, was heard that an answer is an answer to it."""
+    unheard = len(reply) - len(heard)
+    return bool(heard) and (not interrupted or unheard <= (1 - HEARD_SHARE) * min(len(question), len(reply)))

@@ -57,7 +57,7 @@ async def work_parts(settings: Settings) -> AsyncIterator[WorkParts]:
             bus=bus,
             database=database,
             media=await stack.enter_async_context(open_media(settings)),
-            jobs=Jobs(database),
+            jobs=await stack.enter_async_context(Jobs(database, settings.bus[0])),
             notices=Notices(bus, database),
             revocations=await stack.enter_async_context(Revocations(bus, database)),
         )

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from story.checking import Check, check, frames
 from story.product import NotUp, product
-from story.telling import StoryFailed, Told, tell_story
+from story.telling import Plot, StoryFailed, Told, tell_story
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ async def _tell(options: argparse.Namespace, console: Console) -> Told:
             url = options.url
             if not url:
                 url = await stack.enter_async_context(product(out / "data"))
-            return await tell_story(url, out, tell, own_voice=options.own_voice)
+            return await tell_story(url, out, tell, Plot(own_voice=options.own_voice))
 
 
 def _show_talk(console: Console, told: Told) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def check_talk(told: Told) -> list[Check]:
             told.shown[:2] == [p.name for p in PHOTOS[:2]],
         ),
         Check("something is remembered", remembered, bool(told.memories)),
-        Check("nothing is remembered that was not said", "", not _untold(told.memories)),
+        Check("nothing is remembered that was not said", "", not untold(told.memories)),
     ]
 
 
@@ -102,12 +103,12 @@ def check_words(told: Told) -> list[Check]:
     written = " ".join(told.narration)
     heard = hear(told.film)
     wrong = character_errors(written, heard)
-    untold = _untold(told.narration)
+    strange = untold(told.narration)
     return [
         Check(
             "its narration tells only what was said or is known",
-            ", ".join(untold) or written,
-            not untold and bool(written),
+            ", ".join(strange) or written,
+            not strange and bool(written),
         ),
         Check(
             "what is heard is what is written", f"{wrong:.0%} of the characters wrong: {heard}", wrong <= HEARD_WRONG
@@ -162,13 +163,15 @@ def character_errors(wanted: str, heard: str) -> float:
     return row[-1] / max(1, len(first))
 
 
-def _untold(sentences: list[str]) -> list[str]:
-    """Words of the sentences that are no fact of the script's, by their first two syllables: a check that knows nothing
-    of how the product checks itself."""
-    known = re.sub(r"[^\w]", " ", " ".join((*FACTS, _FRAME)))
+def untold(sentences: list[str], also: Iterable[str] = ()) -> list[str]:
+    """Words of the sentences that are no fact of the script's, by their first two syllables, and numbers: a check that
+    knows nothing of how the product checks itself. `also`: what was said and seen beside the script."""
+    known = re.sub(r"[^\w]", " ", " ".join((*FACTS, *also, _FRAME)))
     stems = {word[:2] for word in known.split()} | set(known.split())
     words = re.findall(r"\w+", " ".join(sentences))
-    return [word for word in words if word not in stems and word[:2] not in stems and not word.isdigit()]
+    numbers = set(re.findall(r"\d+", known))
+    strange = [word for word in words if not word[0].isdigit() and word not in stems and word[:2] not in stems]
+    return [*strange, *(number for number in re.findall(r"\d+", " ".join(words)) if number not in numbers)]
 
 
 _FRAME = (

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 UP_SECONDS = 180.0
 DOWN_SECONDS = 60.0
@@ -30,13 +31,13 @@ async def product(folder: Path, **settings: str) -> AsyncIterator[str]:
     command = sys.executable, "-m", "silvertalk", "up"
     with (folder / "up.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, env=os.environ | chosen | settings, stdout=asyncio.subprocess.PIPE, stderr=log
+            *command, env=os.environ | chosen | settings, stderr=asyncio.subprocess.PIPE
         )
-        out = process.stdout
+        out = process.stderr
         assert out is not None
         try:
-            address = await _address(out)
-            draining = asyncio.create_task(_drain(out), name="story: what the product still says")
+            address = await _address(out, log)
+            draining = asyncio.create_task(_drain(out, log), name="story: what the product still says")
             try:
                 yield address
             finally:
@@ -65,13 +66,14 @@ def _free_port() -> int:
     return port
 
 
-async def _address(out: asyncio.StreamReader) -> str:
+async def _address(out: asyncio.StreamReader, log: BinaryIO) -> str:
     said: list[str] = []
     address = ""
     try:
         async with asyncio.timeout(UP_SECONDS):
-            while line := (await out.readline()).decode("utf-8", "replace"):
-                said.append(line)
+            while raw := await out.readline():
+                log.write(raw)
+                said.append(line := raw.decode("utf-8", "replace"))
                 if found := _ADDRESS.search(line):
                     address = found[1]
                 if _LISTENS in line and address:
@@ -81,6 +83,6 @@ async def _address(out: asyncio.StreamReader) -> str:
     raise NotUp("".join(said[-20:]) or "it said nothing")
 
 
-async def _drain(out: asyncio.StreamReader) -> None:
-    while await out.read(65_536):
-        pass
+async def _drain(out: asyncio.StreamReader, log: BinaryIO) -> None:
+    while piece := await out.read(65_536):
+        log.write(piece)

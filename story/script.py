@@ -42,7 +42,7 @@ TURNS = (
     Said("1_busan", "저는 부산에서 태어났어요. 여름마다 온 가족이 바다에 갔어요."),
     Said("2_hand_in_hand", "남편이 아이들 손을 꼭 잡고 걸었어요."),
     Said("3_next_photo", "다음 사진 보여 줘.", asks=True),
-    Said("4_persimmons", "여기는 우리 친정집이에요. 가을에는 어머니가 감을 따 주셨어요."),
+    Said("4_yard", "여기는 우리 친정집이에요. 마당에서 어머니와 같이 놀았어요."),
 )
 FORM_OF_ADDRESS = "순자 할머니"
 PET_VOICE = "jf_alpha"

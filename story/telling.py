@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import soundfile
 from PIL import Image
 
 from silvertalk.login import Guest, log_in_as_guest
-from story.script import FORM_OF_ADDRESS, PET_VOICE, PHOTOS, TURNS, Said
+from story.script import FORM_OF_ADDRESS, PET_VOICE, PHOTOS, TURNS, Said, Shown
 from streaming.audio import MICROPHONE_RATE
 from streaming.protocol import FinalTranscript, PhotoShown, ReplyEnded, SpokenText, TurnCommitted
 from tests.caller import Caller, calling
@@ -30,6 +30,21 @@ ANSWER_SECONDS = 90.0
 FILM_SECONDS = 900.0
 Tell = Callable[[str, float], None]
 """`tell(what, progress)`: what goes on now, and how much of the film is made (0 to 1)."""
+
+
+async def say_recording(caller: Caller, said: Said) -> None:
+    await caller.say(_pcm(said))
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How it is told: what is shown and said in it, and what film is made of it. `say`: how a turn is said."""
+
+    photos: tuple[Shown, ...] = PHOTOS
+    turns: tuple[Said, ...] = TURNS
+    say: Callable[[Caller, Said], Awaitable[None]] = say_recording
+    video_type: str = "slideshow"
+    own_voice: bool = False
 
 
 class Heard(NamedTuple):
@@ -64,24 +79,24 @@ class StoryFailed(Exception):
     """The product did not do what the story needs; what it said."""
 
 
-async def tell_story(url: str, out: Path, tell: Tell, *, own_voice: bool = False) -> Told:
+async def tell_story(url: str, out: Path, tell: Tell, plot: Plot) -> Told:
     """Tell it to the product at `url`; the film lies in `out`, which exists, afterwards. Raises StoryFailed."""
     guest = await log_in_as_guest(url)
     headers = {"Authorization": f"Bearer {guest.access_token}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0) as app, _notices(app) as notices:
-        consents = {"memories": True, "keep_voice": own_voice, "outside_services": True}
+        consents = {"memories": True, "keep_voice": plot.own_voice, "outside_services": True}
         await _asked(
             app, "PATCH", "/users/me", {"form_of_address": FORM_OF_ADDRESS, "voice": PET_VOICE, "consents": consents}
         )
         tell("사진을 올려요", 0.0)
-        photos = [await _upload(app, notices, photo.path, photo.location_name) for photo in PHOTOS]
+        photos = [await _upload(app, notices, photo.path, photo.location_name) for photo in plot.photos]
         told = Told()
-        session = await _talk(url, app, guest, photos, told, tell)
+        session = await _talk(url, app, guest, photos, plot, told, tell)
         tell("기억해 두어요", 0.0)
         await _asked(app, "PATCH", f"/chat/sessions/{session}/finish")
-        await notices.until("job", kind="insights", status="done")
+        await notices.until("memory", state="added")  # they are written, and told of, together
         told.memories = [one["fact"] for one in await _asked(app, "GET", "/memories/")]
-        await _film(app, notices, session, out, told, tell)
+        await _film(app, notices, session, out, plot, told, tell)
         return told
 
 
@@ -89,7 +104,7 @@ async def tell_story(url: str, out: Path, tell: Tell, *, own_voice: bool = False
 
 
 async def _upload(app: httpx.AsyncClient, notices: _Notices, path: Path, place: str) -> str:
-    """The photo's id, once it may be shown."""
+    """The photo's id, once it may be shown and was looked at."""
     data = await asyncio.to_thread(path.read_bytes)
     wanted = {
         "filename": path.name,
@@ -106,23 +121,26 @@ async def _upload(app: httpx.AsyncClient, notices: _Notices, path: Path, place: 
     state = await notices.until("photo", photo_id=photo, status=("ready", "refused"))
     if state["status"] != "ready":
         raise StoryFailed(f"{path.name} was refused: {state}")
+    await notices.until("job", kind="look", subject_id=photo, status="done")
     return photo
 
 
-async def _talk(url: str, app: httpx.AsyncClient, guest: Guest, photos: list[str], told: Told, tell: Tell) -> str:
-    """The conversation: the puppy begins, four recordings are said, and it answers each."""
+async def _talk(
+    url: str, app: httpx.AsyncClient, guest: Guest, photos: list[str], plot: Plot, told: Told, tell: Tell
+) -> str:
+    """The conversation: the puppy begins, the turns are said, and it answers each."""
     session = str((await _asked(app, "POST", "/chat/sessions", {"photo_id": photos[0]}))["session_id"])
     for photo in photos[1:]:
         await _asked(app, "POST", f"/chat/sessions/{session}/photos", params={"photo_id": photo})
     async with calling(url, guest=guest, session=session, patience_seconds=ANSWER_SECONDS) as caller:
         tell("복실이가 먼저 말을 건네요", 0.0)
         told.turns.append(await _answered(caller, 0))
-        for said in TURNS:
+        for said in plot.turns:
             tell(f"“{said.words}”", 0.0)
             before = _last_turn(caller)
-            await caller.say(_pcm(said))
+            await plot.say(caller, said)
             told.turns.append(await _answered(caller, before))
-        names = dict(zip(photos, (photo.name for photo in PHOTOS), strict=True))
+        names = dict(zip(photos, (photo.name for photo in plot.photos), strict=True))
         told.shown = [names[event.photo] for event in caller.all(PhotoShown)]
     return session
 
@@ -149,8 +167,10 @@ def _pcm(said: Said) -> bytes:
     return pcm
 
 
-async def _film(app: httpx.AsyncClient, notices: _Notices, session: str, out: Path, told: Told, tell: Tell) -> None:
-    asked = await _asked(app, "POST", "/videos/generate", {"session_id": session, "video_type": "slideshow"})
+async def _film(
+    app: httpx.AsyncClient, notices: _Notices, session: str, out: Path, plot: Plot, told: Told, tell: Tell
+) -> None:
+    asked = await _asked(app, "POST", "/videos/generate", {"session_id": session, "video_type": plot.video_type})
     video = str(asked["video_id"])
 
     def on_progress(data: dict[str, Any]) -> None:
@@ -160,7 +180,7 @@ async def _film(app: httpx.AsyncClient, notices: _Notices, session: str, out: Pa
             tell(f"영상을 만들어요 ({data['stage']})", float(data["progress"]))
 
     notices.watch = on_progress
-    ended = await notices.until("video", FILM_SECONDS, video_id=video, status=("completed", "failed", "cancelled"))
+    ended = await notices.until("video", FILM_SECONDS, id=video, status=("completed", "failed", "cancelled"))
     told.video = await _asked(app, "GET", f"/videos/{video}")
     if ended["status"] != "completed":
         raise StoryFailed(f"there is no film: {told.video}")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_node.engines import LanguageModel, SpeechToText, TextToSpeech, TurnEnd
+from gpu_node.engines import LanguageModel, Looker, SpeechToText, TextToSpeech, TurnEnd
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.pipeline import Engines
 from gpu_node.threads import EngineQueue
@@ -68,6 +68,7 @@ async def node(
     stt: SpeechToText | None = None,
     llm: LanguageModel | None = None,
     tts: TextToSpeech | None = None,
+    looker: Looker | None = None,
     partials: bool = True,
     turn_end: TurnEnd | None = None,
     filler_after_ms: int = 0,
@@ -89,6 +90,7 @@ async def node(
             partial_samples=8000 if partials else None,
             turn_end=TurnEndModel(turn_end, beside) if turn_end is not None else None,
             filler_seconds=filler_after_ms / 1000,
+            looker=looker,
         )
         worker = Worker(
             bus,

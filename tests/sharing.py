@@ -20,6 +20,9 @@ HEAVY = (
     "tests/gpu_node/test_kokoro.py",
     "tests/gpu_node/test_whisper.py",
     "tests/gpu_node/test_llama.py",
+    "tests/silvertalk/film/test_rendering.py",
+    "tests/silvertalk/test_video_killed.py",
+    "tests/silvertalk/test_video_work.py",
 )
 JOURNEYS = {PurePosixPath("tests"), PurePosixPath("tests/web_demo")}
 

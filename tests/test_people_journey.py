@@ -115,18 +115,18 @@ class Person:
 
 
 @asynccontextmanager
-async def worker(settings: Any) -> AsyncIterator[None]:
-    """A worker, as `silvertalk worker` runs it."""
+async def worker(settings: Any, **running: Any) -> AsyncIterator[None]:
+    """A worker, as `silvertalk worker` runs it; `running`: of its JobRunner."""
     async with work_parts(settings) as parts:
-        runner = JobRunner(parts, slots=2, lease_seconds=settings.job_lease_seconds)
+        runner = JobRunner(parts, slots=2, lease_seconds=settings.job_lease_seconds, **running)
         at_work = JobWorker(parts, runner)
-        running = asyncio.create_task(at_work.run(), name="worker")
+        working = asyncio.create_task(at_work.run(), name="worker")
         try:
             yield
         finally:
             at_work.stop()
-            await asyncio.wait([running])
-            running.result()
+            await asyncio.wait([working])
+            working.result()
 
 
 async def upload(person: Person, number: int) -> bytes:

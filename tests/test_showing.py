@@ -34,6 +34,7 @@ from tests.product import Product
 from tests.silvertalk.api import things
 from tests.streaming.voice import silence, vowels
 from tests.tcp_proxy import tcp_proxy
+from tests.test_asked_for import writing_elsewhere
 from tests.test_losses import whole
 from tests.test_talking import RecordingLlm
 from tests.test_typing import Writer, subject, writer
@@ -371,3 +372,22 @@ async def test_in_a_long_silence_another_photo_is_shown_so_few_times(valkey: Val
     assert by_number[answered].photo_id == near and by_number[answered + 1].source == "prompt"
     assert not caller.all(PhotoShown, photo=far), "it has nothing to do with what was told"
     assert "1998-05-04" in llm.asked[-1].context.photo
+
+
+async def test_what_follows_is_known_before_the_turn_is_in_the_database(valkey: Valkey, tmp_path: Path) -> None:
+    """That may take longer than a silence lasts, which would then be spent on the gentle prompt."""
+    chosen = product.settings(valkey.url, tmp_path, silence_prompt_seconds=2)
+    async with (
+        product.gateway(chosen) as served,
+        product.node(valkey.url, tts=QUICK),
+        album_at(served) as album,
+    ):
+        photo = await album.photo()
+        near = await album.photo(taken_at=TAKEN + timedelta(days=1), analysis=None)
+        async with album.talk(served.url, photo, patience_seconds=30) as caller:
+            for said in range(TURNS_BEFORE_NEXT - 1):
+                await types(caller, f"그때 바다가 참 좋았지요, {said}.")
+            async with writing_elsewhere(served):
+                await caller.client.say_text("그때가 그립네요.")
+                shown = await caller.wait_for(PhotoShown, photo=near)
+            assert (await caller.wait_for(TurnCommitted, turn=shown.turn)).heard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from gpu_node.engines import Samples, Word
 from gpu_node.engines.scripted import WORDS, ScriptedLlm, ScriptedStt, ScriptedTts
 from silvertalk.login import log_in_as_guest
+from streaming.audio import MICROPHONE_RATE, pcm16_to_float
 from streaming.messages import Language
 from streaming.protocol import (
     Duck,
@@ -31,6 +32,7 @@ from tests.valkey import Valkey
 
 REPLY = "그러셨군요, 참 좋은 날이었겠어요. 그때는 누구와 함께 계셨어요?"
 SECOND_REPLY = "말씀만 들어도 마음이 따뜻해져요. 그 시절에는 어떤 노래를 들으셨어요?"
+PLAYED_SECONDS = 2.5
 
 
 def spoken(words: Sequence[str], audio: Samples) -> list[Word]:
@@ -59,11 +61,19 @@ def engines(**changes: Any) -> dict[str, Any]:
     return {"llm": llm, "tts": ScriptedTts(rtf=0.02, ms_per_character=400)} | changes
 
 
+class Voice(ScriptedTts):
+    """Speaks what a microphone that hears it takes for speech."""
+
+    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
+        for tone in super().synthesize(text, language=language, voice=voice, speed=speed):
+            yield pcm16_to_float(vowels(len(tone) * 1000 // self.sample_rate, seed=len(text)))
+
+
 async def answered(caller: Caller) -> None:
     """The person has said something, and the reply has been spoken for longer than they may go on with their turn."""
     await caller.say(vowels(1500))
     await caller.wait_for(SpokenAudio, turn=1)
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(PLAYED_SECONDS)
 
 
 async def test_the_button_in_the_midst_of_speech_over_a_reply_ends_the_utterance(
@@ -128,11 +138,13 @@ async def test_who_falls_silent_and_is_cut_off_from_the_radio_is_waited_for(
 @pytest.mark.parametrize("how", ["cancel", "bye"])
 async def test_an_echo_that_is_cut_short_is_nobodys_turn(valkey: Valkey, tmp_path: Path, how: str) -> None:
     ear = Ear()
-    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
-        async with product.node(valkey.url, **engines(stt=ear.engine())), calling(served.url) as caller:
+    voice = Voice(rtf=0.02, ms_per_character=400, sample_rate=MICROPHONE_RATE, chunk_ms=3000)
+    async with product.gateway(product.settings(valkey.url, tmp_path, reply_rate=MICROPHONE_RATE)) as served:
+        async with product.node(valkey.url, **engines(stt=ear.engine(), tts=voice)), calling(served.url) as caller:
             await answered(caller)
             ear.words = REPLY.split()
-            speaking = asyncio.create_task(caller.say(vowels(2200, seed=7)))
+            played = slice(*(int(2 * seconds * MICROPHONE_RATE) for seconds in (PLAYED_SECONDS, PLAYED_SECONDS + 2.2)))
+            speaking = asyncio.create_task(caller.say(caller.audio(1)[played]))
             await caller.wait_for(Duck, because="echo")
             if how == "cancel":
                 await caller.client.cancel()

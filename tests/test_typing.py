@@ -412,7 +412,7 @@ async def test_a_reply_knows_the_person_and_what_changes_meanwhile(
             await me.types("그때 참 좋았지요.")
             await me.types("정말 그랬어요.")
             context = llm.asked[-1].context
-            assert context.memories == ("손주 이름은 민준이다.",)
+            assert context.memories == (f"손주 이름은 민준이다. ({things.NOON.date()})",), "with the day it was told"
             assert context.events_today == ("산책", "오후 3시 30분 병원")
             assert [line.text for line in context.history if line.role == "user"] == [
                 "어제는 시장에 갔어요.",

@@ -7,14 +7,19 @@ import { Refused, door } from "./login.js";
 
 const TYPES = ["image/jpeg", "image/png", "image/webp", "image/heic"];
 const AT_ONCE = 20;
-const SHOWN = 60;
+const KNOWN = 60;
+/** So many are shown until more are asked for. */
+const FIRST = 12;
 
-/** @typedef {{id: string, status: string, thumbnail_url: string | null, s3_url: string | null, location_name: string, taken_at: string | null, refusal: string | null}} Photo */
+/** @typedef {{id: string, status: string, thumbnail_url: string | null, s3_url: string | null, location_name: string, taken_at: string | null, created_at: string, refusal: string | null}} Photo */
 /** @typedef {import("./words.js").WORDS["ko"]} Words */
 
 export class Album {
   /** @type {Map<string, Photo>} */
   #photos = new Map();
+  /** What stands on the page of each. @type {WeakMap<Photo, {item: HTMLElement, picture: HTMLImageElement, said: HTMLElement}>} */
+  #drawn = new WeakMap();
+  #all = false;
   #places;
   #words;
   #choose;
@@ -22,7 +27,7 @@ export class Album {
   #begin;
 
   /**
-   * @param {{list: HTMLElement, input: HTMLInputElement, button: HTMLElement, progress: HTMLElement}} places
+   * @param {{list: HTMLElement, input: HTMLInputElement, button: HTMLElement, more: HTMLElement, progress: HTMLElement}} places
    * @param {{words: () => Words, choose: (photo: Photo) => void, complain: (error: Refused) => void, begin: () => void}} told
    *     `begin`: notices are wanted from now on
    */
@@ -33,13 +38,14 @@ export class Album {
     this.#complain = complain;
     this.#begin = begin;
     places.button.onclick = () => places.input.click();
+    places.more.onclick = () => this.#showAll();
     places.input.onchange = () => void this.#add([...(places.input.files ?? [])]);
   }
 
   /** Ask for the photos anew. Throws Refused. */
   async load() {
     /** @type {{items: Photo[]}} */
-    const { items } = await door.ask(`/photos/?limit=${SHOWN}`);
+    const { items } = await door.ask(`/photos/?limit=${KNOWN}`);
     this.#photos = new Map(items.map((photo) => [photo.id, photo]));
     this.draw();
   }
@@ -53,20 +59,48 @@ export class Album {
     this.draw();
   }
 
+  /** Nobody is known here. */
+  clear() {
+    this.#photos.clear();
+    this.#all = false;
+    this.draw();
+  }
+
   draw() {
     const words = this.#words();
     const ready = [...this.#photos.values()].filter((photo) => photo.status === "ready" && photo.thumbnail_url);
-    this.#places.list.replaceChildren(
-      ...ready.map((photo) => {
-        const [item, button, picture] = [make("li"), make("button"), make("img")];
-        /** @type {HTMLButtonElement} */ (button).type = "button";
-        Object.assign(picture, { src: photo.thumbnail_url, alt: words.talkAbout(caption(photo, words)), decoding: "async" });
-        button.onclick = () => this.#choose(photo);
-        button.append(picture);
-        item.append(button);
-        return item;
-      }),
-    );
+    ready.sort((one, other) => when(other) - when(one));
+    const shown = this.#all ? ready : ready.slice(0, FIRST);
+    this.#places.more.hidden = shown.length === ready.length;
+    for (const photo of shown) {
+      const { picture, said } = this.#made(photo);
+      said.textContent = caption(photo, words);
+      picture.alt = words.talkAbout(said.textContent);
+    }
+    this.#places.list.replaceChildren(...shown.map((photo) => this.#made(photo).item));
+  }
+
+  /** @param {Photo} photo */
+  #made(photo) {
+    const there = this.#drawn.get(photo);
+    if (there !== undefined) return there;
+    const [item, button, said] = ["li", "button", "span"].map((name) => document.createElement(name));
+    const picture = document.createElement("img");
+    /** @type {HTMLButtonElement} */ (button).type = "button";
+    Object.assign(picture, { src: photo.thumbnail_url, decoding: "async" });
+    said.ariaHidden = "true"; // the picture's own words say it too
+    button.onclick = () => this.#choose(photo);
+    button.append(picture, said);
+    item.append(button);
+    const made = { item, picture, said };
+    this.#drawn.set(photo, made);
+    return made;
+  }
+
+  #showAll() {
+    this.#all = true;
+    this.draw();
+    this.#places.list.querySelectorAll("button")[FIRST]?.focus();
   }
 
   /** @param {File[]} files */
@@ -112,7 +146,7 @@ export function caption({ location_name, taken_at }, words) {
   return [taken, location_name].filter((part) => part !== "").join(" ");
 }
 
-/** @param {string} name */
-function make(name) {
-  return document.createElement(name);
+/** @param {Photo} photo */
+function when({ taken_at, created_at }) {
+  return Date.parse(taken_at ?? created_at);
 }

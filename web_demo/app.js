@@ -30,17 +30,28 @@ let language = rememberedLanguage();
 /** @type {Conversation | null} */
 let conversation = null;
 let starting = false;
+const NOTHING_WANTED = { photo: "", language: "", session: "" };
+/** The photo that somebody chose, while there is no conversation about it yet. */
+let wanted = NOTHING_WANTED;
 const awake = new Awake();
 const patience = new Patience(by("patience"), (factor) => conversation?.waitFor(factor));
 const things = new Things({
   words: () => WORDS[language],
   choose: (photo) => void start({ microphone: true, photo: photo.id }),
-  complain: (error) => tell((now) => troubleWords(now, error)),
+  complain(error) {
+    tell((now) => troubleWords(now, error));
+    if (error.code === "unreachable") unreachable = notice;
+  },
+  well() {
+    if (notice !== null && notice === unreachable) clearNotice();
+  },
 });
 /** Whom the person was told to call, until they close that. @type {{kind: string, number: string} | null} */
 let distress = null;
 /** What the notice says, so that it can be said again in the other language. @type {((language: Language) => string) | null} */
 let notice = null;
+/** The notice that the server could not be reached, which goes as soon as it can. @type {typeof notice} */
+let unreachable = null;
 let noticeTimer = 0;
 /** @type {keyof typeof WORDS.ko.floor} */
 let floor = "asleep";
@@ -112,6 +123,7 @@ function tell(words, { retry = false, typing = false, fleeting = false } = {}) {
   by("notice-words").textContent = words(language);
   by("retry").hidden = !retry;
   by("start-typing").hidden = !typing;
+  if (conversation === null) by("notice").scrollIntoView({ block: "nearest" });
   if (fleeting) noticeTimer = setTimeout(clearNotice, GOOD_NEWS_MS);
 }
 
@@ -156,15 +168,13 @@ async function asAccount(doing) {
 
 async function arrive() {
   const how = await comeBack();
-  if (how === "in") {
-    things.change();
-    tell((now) => WORDS[now].loggedIn, { fleeting: true });
-  }
+  if (how === "in") tell((now) => WORDS[now].loggedIn, { fleeting: true });
   if (how === "declined") tell((now) => WORDS[now].notLoggedIn, { fleeting: true });
 }
 
 async function depart() {
   await account.logOut();
+  door.forgetToken();
   things.change();
   tell((now) => WORDS[now].loggedOut, { fleeting: true });
 }
@@ -225,12 +235,13 @@ const view = {
   },
   showPhoto({ url }) {
     by("shown").hidden = url === "";
-    /** @type {HTMLImageElement} */ (by("shown-photo")).src = url;
+    if (url === "") by("shown-photo").removeAttribute("src");
+    else /** @type {HTMLImageElement} */ (by("shown-photo")).src = url;
   },
   showEnd(why) {
-    things.ended(conversation?.session ?? "");
+    things.ended(conversation?.makesFilm ? conversation.session : "");
     conversation = null;
-    by("shown").hidden = true;
+    view.showPhoto({ photo: "", url: "" });
     awake.end();
     document.body.dataset.view = "welcome";
     view.showVoice(0);
@@ -289,10 +300,11 @@ async function begin(microphone, photo) {
     by("turns").replaceChildren();
     const places = { list: by("turns"), end: by("story-end"), announcer: by("announcer") };
     const words = WORDS[language];
-    const reserved = photo === "" ? "" : (await door.ask("/chat/sessions", { photo_id: photo, language })).session_id;
+    const reserved = await reserve(photo);
     const begun = new Conversation(context, places, { language, words, patience: patience.factor, view, reserved });
     if (microphone) await begun.listen();
     conversation = begun;
+    wanted = NOTHING_WANTED;
   } catch (error) {
     void context.close();
     throw error;
@@ -304,6 +316,16 @@ async function begin(microphone, photo) {
   by("level").classList.toggle("off", !microphone);
   by(microphone ? "commit" : "typed").focus();
   conversation.start();
+}
+
+/** The conversation about a photo; the same one when it is tried again. Throws Refused. @param {string} photo */
+async function reserve(photo) {
+  if (photo === "") wanted = NOTHING_WANTED;
+  else if (wanted.photo !== photo || wanted.language !== language) {
+    const { session_id } = await door.ask("/chat/sessions", { photo_id: photo, language });
+    wanted = { photo, language, session: session_id };
+  }
+  return wanted.session;
 }
 
 /** A browser may put the sound to sleep until the page is touched. @param {AudioContext} context */
@@ -338,8 +360,8 @@ function sendTyped(submitted) {
 by("to-ko").onclick = () => choose("ko");
 by("to-en").onclick = () => choose("en");
 by("start").onclick = () => void start({ microphone: true });
-by("retry").onclick = () => void start({ microphone: true });
-by("start-typing").onclick = () => void start({ microphone: false });
+by("retry").onclick = () => void start({ microphone: true, photo: wanted.photo });
+by("start-typing").onclick = () => void start({ microphone: false, photo: wanted.photo });
 by("commit").onclick = () => conversation?.commit();
 by("cancel").onclick = () => conversation?.cancel();
 by("bye").onclick = () => conversation?.leave();
@@ -352,5 +374,5 @@ addEventListener("pagehide", () => conversation?.leave());
 account.onChange = showAccount;
 speak(language);
 void account.look();
-void things.load();
-void asAccount(arrive);
+// What is whose is known once it is known who came.
+void asAccount(arrive).then(() => things.load());

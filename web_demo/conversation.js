@@ -48,6 +48,8 @@ export class Conversation {
   /** @type {Floor} */
   #floor = "waking";
   #session = "";
+  #showedPhoto = false;
+  #said = false;
   /** What was typed, and when, until the server says that it is a turn. @type {{text: string, at: number}[]} */
   #typed = [];
   /** The connection was lost; until the floor is told again nobody knows whether what was typed arrived. */
@@ -104,6 +106,11 @@ export class Conversation {
   /** The session's id; empty until there is one. */
   get session() {
     return this.#session;
+  }
+
+  /** Whether a film can be made of it: a photo was shown, and the person said something. */
+  get makesFilm() {
+    return this.#showedPhoto && this.#said;
   }
 
   /** Whether the person's voice is heard here; otherwise they type. */
@@ -189,6 +196,7 @@ export class Conversation {
       case "duck":
         return this.#duck(event);
       case "photo.shown":
+        this.#showedPhoto = true;
         return this.#view.showPhoto(event);
       case "reply.text":
         return this.#showReply(event);
@@ -252,6 +260,7 @@ export class Conversation {
   /** @param {ServerEvent} event */
   #showFinal({ turn, text }) {
     if (text === "") return this.#captions.drop(turn);
+    this.#said = true;
     this.#goOn(turn);
     this.#captions.turn(turn).showFinal(text);
     this.#captions.turn(turn).timeline.mark("final", performance.now());
@@ -275,6 +284,7 @@ export class Conversation {
     timeline.begin(typed?.at ?? now - (reason === "typed" ? 0 : since), wait_ms);
     timeline.mark("endpoint", now);
     if (typed !== undefined) {
+      this.#said = true;
       this.#view.keep(typed.text);
       shown.showFinal(typed.text);
     }

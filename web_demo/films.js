@@ -6,23 +6,29 @@
 import { Refused, door } from "./login.js";
 
 /** @typedef {{id: string, title: string, status: string, video_url: string | null, thumbnail_url: string | null, seen_at: string | null}} Video */
+/** @typedef {{item: HTMLElement, film: HTMLVideoElement, play: HTMLElement, share: HTMLElement}} Drawn */
 /** @typedef {import("./words.js").WORDS["ko"]} Words */
 
 const SHOWN = 12;
+/** A younger link is good; what fails with it fails for another reason. The server's live for five minutes. */
+const LINK_MS = 60_000;
 
 export class Films {
   /** @type {Video[]} */
   #videos = [];
+  /** By their ids. @type {Map<string, Drawn>} */
+  #drawn = new Map();
   /** The conversation of which a video can be asked for; "": none. */
   #session = "";
   #making = "";
+  #stage = "";
   #places;
   #words;
   #complain;
   #begin;
 
   /**
-   * @param {{list: HTMLElement, make: HTMLElement, progress: HTMLProgressElement, stage: HTMLElement, shared: HTMLElement}} places
+   * @param {{list: HTMLElement, make: HTMLElement, stop: HTMLElement, progress: HTMLProgressElement, stage: HTMLElement, shared: HTMLElement}} places
    * @param {{words: () => Words, complain: (error: Refused) => void, begin: () => void}} told
    *     `begin`: notices are wanted from now on
    */
@@ -32,17 +38,28 @@ export class Films {
     this.#complain = complain;
     this.#begin = begin;
     places.make.onclick = () => void this.#asked(() => this.#make());
+    places.stop.onclick = () => void this.#asked(() => this.#stop());
   }
 
   /** Ask for them anew. Throws Refused. */
   async load() {
     this.#videos = await door.ask(`/videos/?limit=${SHOWN}`);
     const unfinished = this.#videos.find(({ status }) => status === "pending" || status === "processing");
+    if (unfinished !== undefined && unfinished.id !== this.#making) {
+      this.#show(await door.ask(`/videos/${unfinished.id}/status`));
+    }
     this.#making = unfinished?.id ?? "";
     this.draw();
   }
 
-  /** A conversation has ended: it can become a film. @param {string} session "" where nothing was said in it */
+  /** Nobody is known here. */
+  clear() {
+    this.#videos = [];
+    this.#session = this.#making = this.#places.shared.textContent = "";
+    this.draw();
+  }
+
+  /** A conversation has ended: it can become a film. @param {string} session "" where it cannot */
   offer(session) {
     this.#session = session;
     this.draw();
@@ -51,52 +68,105 @@ export class Films {
   /** @param {Record<string, any>} data of a job's notice */
   onJob({ kind, subject_id, stage, progress }) {
     if (kind !== "video" || subject_id !== this.#making) return;
-    this.#places.progress.value = progress;
-    this.#places.stage.textContent = this.#words().stages[/** @type {"writing"} */ (stage)] ?? this.#words().making;
+    this.#show({ stage, progress });
   }
 
   /** @param {Record<string, any>} data of a video's notice */
   async onVideo({ status }) {
     await this.load();
+    if (status === "completed") this.#session = "";
     if (status === "failed") this.#complain(new Refused({ code: "video_failed" }));
+    this.draw();
   }
 
   draw() {
-    const words = this.#words();
-    const { list, make, progress, stage } = this.#places;
-    make.hidden = this.#session === "" || this.#making !== "";
-    progress.hidden = stage.hidden = this.#making === "";
-    if (this.#making !== "" && stage.textContent === "") stage.textContent = words.making;
+    this.#drawMaking();
     const finished = this.#videos.filter((video) => video.status === "completed" && video.video_url !== null);
-    list.replaceChildren(...finished.map((video) => this.#drawn(video, words)));
+    // One that is playing plays on: what stands there already stays.
+    const drawn = new Map(finished.map((video) => [video.id, this.#drawn.get(video.id) ?? this.#draw(video)]));
+    const words = this.#words();
+    for (const { id, title } of finished) {
+      const { film, play, share } = /** @type {Drawn} */ (drawn.get(id));
+      film.ariaLabel = words.filmOf(title);
+      play.textContent = film.paused ? words.play : words.pause;
+      share.textContent = words.share;
+    }
+    const { list } = this.#places;
+    for (const [id, { item }] of this.#drawn) if (!drawn.has(id)) item.remove();
+    for (const [at, { item }] of [...drawn.values()].entries()) {
+      if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
+    }
+    this.#drawn = drawn;
   }
 
-  /** @param {Video} video @param {Words} words */
-  #drawn(video, words) {
-    const [item, title, film, share] = ["li", "h3", "video", "button"].map((name) => document.createElement(name));
+  #drawMaking() {
+    const words = this.#words();
+    const { make, stop, progress, stage } = this.#places;
+    make.hidden = this.#session === "" || this.#making !== "";
+    progress.hidden = stage.hidden = stop.hidden = this.#making === "";
+    const told = words.stages[/** @type {"writing"} */ (this.#stage)] ?? words.making;
+    if (stage.textContent !== told) stage.textContent = told; // said again to a screen reader only where it is news
+  }
+
+  /** @param {Video} video @returns {Drawn} */
+  #draw(video) {
+    const [item, title, row, play, share] = ["li", "h3", "div", "button", "button"].map((name) =>
+      document.createElement(name),
+    );
+    const film = document.createElement("video");
     title.textContent = video.title;
     Object.assign(film, { controls: true, preload: "none", src: video.video_url, poster: video.thumbnail_url ?? "" });
-    film.ariaLabel = words.filmOf(video.title);
+    film.playsInline = true;
     film.onplay = () => void this.#asked(() => door.ask(`/videos/${video.id}/seen`, {}));
-    /** @type {HTMLButtonElement} */ (share).type = "button";
-    share.textContent = words.share;
+    film.onplaying = film.onpause = () => (play.textContent = film.paused ? this.#words().play : this.#words().pause);
+    let since = performance.now();
+    film.onerror = () => {
+      if (performance.now() - since < LINK_MS) return this.#complain(new Refused({ code: "film_broken" }));
+      since = performance.now();
+      void this.#asked(() => this.#renew(video, film));
+    };
+    for (const button of [play, share]) /** @type {HTMLButtonElement} */ (button).type = "button";
+    play.className = "primary";
+    share.className = "share";
+    play.onclick = () => (film.paused ? void start(film) : film.pause());
     share.onclick = () => void this.#asked(() => this.#share(video));
-    item.append(title, film, share);
-    return item;
+    row.className = "row";
+    row.append(play, share);
+    item.append(title, film, row);
+    return { item, film, play, share };
+  }
+
+  /** Its link was too old: go on with another. @param {Video} video @param {HTMLVideoElement} film */
+  async #renew({ id }, film) {
+    const at = film.currentTime;
+    film.src = (await door.ask(`/videos/${id}`)).video_url;
+    film.currentTime = at;
+    await start(film);
   }
 
   async #make() {
     this.#begin();
     await door.ask(`/chat/sessions/${this.#session}/finish`, null, "PATCH");
     const asked = await door.ask("/videos/generate", { session_id: this.#session, video_type: "slideshow" });
-    this.#session = "";
     this.#making = asked.video_id;
-    this.#places.progress.value = 0;
-    this.#places.stage.textContent = this.#words().making;
-    this.draw();
+    this.#show({ stage: "waiting", progress: 0 });
+    this.#places.stop.focus(); // where the button was that is gone now
   }
 
-  /** The link goes where the device sends links; else it can be copied. @param {Video} video */
+  async #stop() {
+    await door.ask(`/videos/${this.#making}/cancel`, {});
+    await this.load();
+    this.#places.make.focus();
+  }
+
+  /** How far it is. @param {{stage: string, progress: number}} told */
+  #show({ stage, progress }) {
+    this.#stage = stage;
+    this.#places.progress.value = progress;
+    this.#drawMaking();
+  }
+
+  /** The link goes where the device sends links; else it is copied, or shown to be. @param {Video} video */
   async #share(video) {
     const { share_url, title } = await door.ask(`/videos/${video.id}/share`, {});
     const url = new URL(share_url, location.href).href;
@@ -104,7 +174,11 @@ export class Films {
       await navigator.share({ title, url }).catch(() => {}); // they thought better of it
       return;
     }
-    this.#places.shared.textContent = this.#words().shared(url);
+    const copied = await navigator.clipboard?.writeText(url).then(
+      () => true,
+      () => false,
+    );
+    this.#places.shared.textContent = copied ? this.#words().copied(url) : this.#words().shared(url);
   }
 
   /** @param {() => Promise<void>} doing */
@@ -116,4 +190,9 @@ export class Films {
       this.#complain(error);
     }
   }
+}
+
+/** Where it may not, or cannot, it stands still, and one may press again. @param {HTMLVideoElement} film */
+async function start(film) {
+  await film.play().catch(() => {});
 }

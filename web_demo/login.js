@@ -16,6 +16,8 @@ const MARGIN_MS = 60_000;
 class Door {
   #token = "";
   #tokenEnds = 0;
+  /** @type {Promise<void> | null} */
+  #fetching = null;
 
   /**
    * A ticket for one socket, of a conversation that was reserved where one is named, and the socket's path. Throws
@@ -51,12 +53,20 @@ class Door {
 
   /** An access token that is good for a while. Throws Refused. */
   async token() {
-    if (this.#token === "" || performance.now() > this.#tokenEnds - MARGIN_MS) {
-      const given = (await account.token()) ?? (await this.#becomeGuest());
-      this.#token = given.access_token;
-      this.#tokenEnds = performance.now() + 1000 * given.expires_in;
-    }
+    if (this.#token === "" || performance.now() > this.#tokenEnds - MARGIN_MS) await this.#fetched();
     return this.#token;
+  }
+
+  /** Whoever asks while it is being fetched waits for the same one: two guests at once would be two people. */
+  #fetched() {
+    this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
+    return this.#fetching;
+  }
+
+  async #fetch() {
+    const given = (await account.token()) ?? (await this.#becomeGuest());
+    this.#token = given.access_token;
+    this.#tokenEnds = performance.now() + 1000 * given.expires_in;
   }
 
   async #becomeGuest() {

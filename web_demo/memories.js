@@ -19,7 +19,7 @@ export class Memories {
   #complain;
 
   /**
-   * @param {{list: HTMLElement, agree: HTMLElement, none: HTMLElement}} places
+   * @param {{list: HTMLElement, agree: HTMLElement, state: HTMLElement}} places
    * @param {{words: () => Words, complain: (error: Refused) => void}} told
    */
   constructor(places, { words, complain }) {
@@ -37,13 +37,18 @@ export class Memories {
     this.draw();
   }
 
+  /** Nobody is known here. */
+  clear() {
+    this.#known = [];
+    this.#agreed = false;
+    this.draw();
+  }
+
   draw() {
     const words = this.#words();
-    const { list, agree, none } = this.#places;
-    agree.ariaPressed = String(this.#agreed);
-    agree.textContent = this.#agreed ? words.remembering : words.remember;
-    none.hidden = this.#known.length > 0;
-    none.textContent = this.#agreed ? words.nothingYet : words.notRemembering;
+    const { list, agree, state } = this.#places;
+    agree.textContent = this.#agreed ? words.noMore : words.remember;
+    state.textContent = this.#state(words);
     list.replaceChildren(
       ...this.#known.map((memory) => {
         const item = document.createElement("li");
@@ -58,6 +63,12 @@ export class Memories {
         return item;
       }),
     );
+  }
+
+  /** @param {Words} words */
+  #state(words) {
+    if (!this.#agreed) return words.notRemembering;
+    return this.#known.length > 0 ? words.remembering : words.nothingYet;
   }
 
   /** @param {boolean} granted */

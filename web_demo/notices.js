@@ -14,6 +14,7 @@ const SILENCE_MS = 45_000;
 
 export class Notices {
   #last = "";
+  #again = false;
   #stopped = new AbortController();
   #backoff = new Backoff();
   #take;
@@ -21,7 +22,7 @@ export class Notices {
 
   /**
    * @param {(kind: string, data: Data) => void} take
-   * @param {() => void} resync what was missed is not known any more: ask for everything anew
+   * @param {() => void} resync something was missed: ask for everything anew
    */
   constructor(take, resync) {
     this.#take = take;
@@ -37,6 +38,7 @@ export class Notices {
       } catch (error) {
         if (error instanceof Refused && !error.retryable) return;
       }
+      this.#again = true;
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, this.#backoff.next()));
     }
   }
@@ -58,6 +60,7 @@ export class Notices {
       });
       if (answer.status === 401) door.forgetToken();
       if (!answer.ok || answer.body === null) return;
+      if (this.#again && this.#last === "") this.#resync(); // after no notice yet nobody knows what was missed
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let unread = "";
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {

@@ -22,21 +22,30 @@ export class Things {
   #album;
   #films;
   #memories;
+  #parts;
   #complain;
+  #well;
+  #loading = Promise.resolve();
   /** @type {Notices | null} */
   #notices = null;
 
   /**
-   * @param {{words: () => Words, choose: (photo: import("./album.js").Photo) => void, complain: (error: Refused) => void}} told
+   * @param {object} told
+   * @param {() => Words} told.words
+   * @param {(photo: import("./album.js").Photo) => void} told.choose
+   * @param {(error: Refused) => void} told.complain
+   * @param {() => void} told.well the server can be reached
    */
-  constructor({ words, choose, complain }) {
+  constructor({ words, choose, complain, well }) {
     this.#complain = complain;
+    this.#well = well;
     const begin = () => this.#listen();
     this.#album = new Album(
       {
         list: by("photos"),
         input: /** @type {HTMLInputElement} */ (by("files")),
         button: by("add-photos"),
+        more: by("more-photos"),
         progress: by("uploading"),
       },
       { words, choose, complain, begin },
@@ -45,38 +54,50 @@ export class Things {
       {
         list: by("films"),
         make: by("make-film"),
+        stop: by("stop-film"),
         progress: /** @type {HTMLProgressElement} */ (by("film-progress")),
         stage: by("film-stage"),
         shared: by("shared"),
       },
       { words, complain, begin },
     );
-    this.#memories = new Memories({ list: by("facts"), agree: by("remember"), none: by("no-memories") }, { words, complain });
+    this.#memories = new Memories({ list: by("facts"), agree: by("remember"), state: by("remembering") }, { words, complain });
+    this.#parts = [this.#album, this.#films, this.#memories];
   }
 
-  /** Show what there is, where somebody is known. Never throws. */
-  async load() {
-    if (!account.loggedIn && !isKnown()) return this.draw();
+  /** Show what there is, where somebody is known. Never throws. One after the other: the last one counts. */
+  load() {
+    this.#loading = this.#loading.then(() => this.#load());
+    return this.#loading;
+  }
+
+  async #load() {
+    if (!account.loggedIn && !isKnown()) return this.#clear();
     this.#listen();
-    for (const part of [this.#album, this.#films, this.#memories]) await this.#asked(() => part.load());
+    await this.#asked(async () => {
+      for (const part of this.#parts) await part.load();
+      this.#well();
+    });
   }
 
   /** Somebody else is here now. */
   change() {
     this.#notices?.stop();
     this.#notices = null;
-    this.#films.offer("");
+    this.#clear();
     void this.load();
+  }
+
+  #clear() {
+    this.#parts.forEach((part) => part.clear());
   }
 
   /** In the language of now. */
   draw() {
-    this.#album.draw();
-    this.#films.draw();
-    this.#memories.draw();
+    this.#parts.forEach((part) => part.draw());
   }
 
-  /** A conversation has ended. @param {string} session "" where there was none */
+  /** A conversation has ended. @param {string} session "" where there is nothing to make a film of */
   ended(session) {
     this.#films.offer(session);
     void this.load();

@@ -102,6 +102,8 @@ class WebhookKeys:
             now = asyncio.get_running_loop().time()
             is_old = self._key is None or (self._key == wrong and now - self._asked_at >= ASK_AGAIN_SECONDS)
             if is_old:
+                if wrong is not None:
+                    self._asked_at = now  # also where it cannot be told: anybody can send what does not fit
                 secret = self._secret or await self._replicate.webhook_secret()
                 try:
                     self._key, self._asked_at = key_of(secret), now

@@ -167,6 +167,17 @@ async def test_an_llm_that_fails_after_a_sentence_makes_a_shorter_reply() -> Non
     assert said.samples()
 
 
+async def test_half_a_sentence_with_which_an_llm_broke_off_is_not_said() -> None:
+    words = REPLY.split()
+    whole = next(place for place, word in enumerate(words, start=1) if word.endswith((".", "?")))
+    async with speaking(Llm(breaks_after=whole + 2, error=LlmInterrupted("gone")), Tts()) as said:
+        await said.reply()
+    assert " ".join(said.texts()) == " ".join(words[:whole]) and said.done.reason == "completed"
+    async with speaking(Llm(breaks_after=2, error=LlmInterrupted("gone")), Tts()) as said:
+        await said.reply()
+    assert not said.texts() and said.done.reason == "failed", "there is an apology for that"
+
+
 async def test_a_voice_that_fails_at_once_makes_no_reply() -> None:
     llm = Llm()
     async with speaking(llm, Tts(breaks_at=1)) as said:

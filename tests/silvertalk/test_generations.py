@@ -104,6 +104,21 @@ async def test_who_takes_their_consent_back_is_believed_though_the_database_goes
             assert len(here.replicate.predictions) == 1
 
 
+async def test_consent_taken_back_between_two_steps_ends_it(valkey: Valkey, tmp_path: Path) -> None:
+    """The picture is there, and is shown to no second model."""
+    async with stage(valkey.url, tmp_path / "var", outside_services="ask") as here:
+        await here.parts.database.wait_ready()
+        me = await here.someone()
+        await me.ask("PATCH", "/users/me", 200, json={"consents": {"outside_services": True}})
+        here.replicate.plan(Plan(held=True))
+        begun = await me.ask("POST", "/generate/full", 202, json={"image_prompt": "감나무", "video_prompt": "바람"})
+        await me.ask("PATCH", "/users/me", 200, json={"consents": {"outside_services": False}})
+        await here.replicate.go_on(here.the_prediction())
+        ended = await me.status(begun["id"], wait=30)
+        assert (ended["status"], ended["error"]) == ("failed", "consent_missing")
+        assert len(here.replicate.predictions) == 1
+
+
 async def test_without_redis_it_says_so(own_valkey: Valkey, tmp_path: Path) -> None:
     async with stage(own_valkey.url, tmp_path / "var") as here:
         me = await here.someone()

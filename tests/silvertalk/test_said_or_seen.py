@@ -37,6 +37,12 @@ def test_what_was_said_may_be_said_in_other_forms(sentence: str) -> None:
     assert unsaid(sentence, TALK) == []
 
 
+def test_a_word_may_begin_like_a_number() -> None:
+    bridge = Sources(["영도다리에서 우리 남편을 만났지요. 일도 많았어요."], "ko")
+    assert unsaid("영도다리에서 남편을 만나셨어요.", bridge) == []
+    assert unsaid("영도에서 남편을 만나셨어요.", bridge), "that is another place, or a temperature"
+
+
 @pytest.mark.parametrize(
     "sentence, word, kind",
     [

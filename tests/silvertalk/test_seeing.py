@@ -186,3 +186,8 @@ def test_another_photo_is_shown_with_two_sentences_and_a_question() -> None:
     assert next_words(PhotoFacts(TAKEN, "통영", None, "병원"), SEOUL, "ko") == (
         "이번에는 다른 사진을 보여 드릴게요. 1998년 5월 3일에 통영에서 찍은 사진이네요. 그날 이야기를 들려주시겠어요?"
     )
+
+
+def test_an_answer_nested_without_end_is_no_answer() -> None:
+    with pytest.raises(ValueError):
+        understood(b"[" * 100_000, "gemini")

@@ -88,5 +88,15 @@ def test_a_wish_is_read_again_and_names_what_it_writes_the_same_way_each_time() 
 
 def test_a_question_counts_that_was_heard() -> None:
     question = "수요일 오후 세 시에 병원 가기라고 적어 드릴까요?"
-    assert was_heard(question, question, interrupted=False) and was_heard(question, question[:-6], interrupted=True)
-    assert not was_heard(question, question[:10], interrupted=True) and not was_heard(question, "", interrupted=False)
+    assert was_heard(question, question, question, interrupted=False)
+    assert was_heard(question, question, question[:-6], interrupted=True)
+    assert not was_heard(question, question, question[:10], interrupted=True)
+    assert not was_heard(question, question, "", interrupted=False)
+
+
+def test_what_an_llm_says_before_its_question_is_no_part_of_it() -> None:
+    question = "그 이야기를 제가 잊을까요?"
+    before = "그러셨군요, 참 속상하셨겠어요. 저도 마음이 아파요. 오늘은 같이 천천히 이야기해요. "
+    assert not was_heard(question, before + question, before, interrupted=True)
+    assert not was_heard(question, before + question, before + question[:6], interrupted=True)
+    assert was_heard(question, before + question, before + question[:-3], interrupted=True)

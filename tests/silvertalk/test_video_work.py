@@ -12,7 +12,7 @@ import soundfile
 from sqlalchemy import select, update
 
 from gpu_node.engines.scripted import ScriptedTts
-from silvertalk import conversations, video_voices, video_work, videos
+from silvertalk import conversations, memories, video_voices, video_work, videos
 from silvertalk.consents import decide
 from silvertalk.database import Database
 from silvertalk.erasing import ask_to_erase, erase_person
@@ -303,6 +303,20 @@ async def test_a_photo_deleted_at_the_last_moment_is_in_no_film(parts: WorkParts
         await remove_photo(parts.database, parts.media, talk.user, talk.photos[0])
 
     ended = await stopped_by(parts, valkey, "storing", delete)
+    assert isinstance(ended, JobPostponed)
+    async with parts.database.transaction() as connection:
+        row = (await connection.execute(select(videos.videos))).one()
+    assert (row.status, row.story, row.object_key) == ("processing", None, "")
+
+
+async def test_what_is_to_be_forgotten_at_the_last_moment_is_in_no_film(both: WorkParts, valkey: Valkey) -> None:
+    parts = both
+
+    async def forget(talk: Told, video: Video) -> None:
+        async with parts.database.transaction() as connection:
+            await memories.forget_about(connection, talk.user, turns=[(talk.session, 1)])
+
+    ended = await stopped_by(parts, valkey, "storing", forget)
     assert isinstance(ended, JobPostponed)
     async with parts.database.transaction() as connection:
         row = (await connection.execute(select(videos.videos))).one()

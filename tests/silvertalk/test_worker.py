@@ -18,13 +18,15 @@ from silvertalk.consents import decide
 from silvertalk.conversations import turns, voice_prefix
 from silvertalk.database import Database
 from silvertalk.job_docket import NEVER_EXPIRE
+from silvertalk.job_kinds import Report, Work, WorkParts
+from silvertalk.job_running import JobRunner
 from silvertalk.jobs import JobRow, Jobs, jobs
 from silvertalk.models import Login, Outgoing, Photo, RefreshToken
 from silvertalk.people import ensure_person
 from silvertalk.scratch import scratch_folder, scratch_of
 from silvertalk.settings import Settings
 from silvertalk.sweeping import sweep
-from silvertalk.worker import work_parts
+from silvertalk.worker import JobWorker, work_parts
 from streaming.bus import Bus
 from tests.processes import started
 from tests.silvertalk.records import record
@@ -94,6 +96,33 @@ async def place(own_valkey: Valkey, tmp_path: Path) -> AsyncIterator[Place]:
 
 def test_the_named_keys_are_dockets_own() -> None:
     assert NEVER_EXPIRE == DOCKET_NEVER_EXPIRES
+
+
+async def test_what_a_job_asks_for_is_begun_without_a_look_at_the_rows(place: Place) -> None:
+    begun = asyncio.Event()
+
+    async def ask_for_look(parts: WorkParts, job: JobRow, report: Report) -> None:
+        await parts.jobs.carrying.wait()
+        async with parts.database.transaction() as connection:
+            asked = await parts.jobs.record(connection, "look", USER, job.subject_id)
+        await parts.jobs.start(asked)
+
+    async def look(parts: WorkParts, job: JobRow, report: Report) -> None:
+        begun.set()
+
+    works: dict[str, Work] = {"thumbnails": ask_for_look, "look": look}
+    await place.ask()
+    settings = place.settings.model_copy(update={"job_lease_seconds": 600.0})
+    async with work_parts(settings) as parts:
+        worker = JobWorker(parts, JobRunner(parts, slots=2, lease_seconds=600, works=works.__getitem__))
+        working = asyncio.create_task(worker.run(), name="worker")
+        try:
+            async with asyncio.timeout(FOUND_SECONDS):
+                await begun.wait()
+        finally:
+            worker.stop()
+            await asyncio.wait([working])
+        working.result()
 
 
 async def test_an_id_comes_through_docket_and_leaves_nothing_behind(place: Place, own_valkey: Valkey) -> None:

@@ -1,5 +1,5 @@
-"""Whether an older person can read, reach and press everything: measured on the page as it stands, in both views, in
-the light and in the dark, on a desk, on a telephone 360 pixels wide and at 200 %.
+"""Whether an older person can read, reach and press everything: measured on the page as it stands, in both views, with
+what is theirs and without, in the light and in the dark, on a desk, on a telephone 360 pixels wide and at 200 %.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from streaming.protocol import Distress, Duck, EndpointWait, SpokenText
 from tests import product
 from tests.browser import Page, chromium, needs_chromium, page
 from tests.ports import free_port
+from tests.silvertalk.api import things
 from tests.silvertalk.fake_gateway import FakeGateway
+from tests.test_page_things import BIRTHDAY, DOOR, FACT, SEA, visit
 from tests.valkey import Valkey
 from tests.web_demo.serving import served
 
@@ -70,7 +72,7 @@ TEXTS = """
 """
 
 EDGES = """
-    return [...controls, ...document.querySelectorAll('.meter')]
+    return [...controls, ...document.querySelectorAll('.meter, progress')]
       .filter((e) => !hidden(e) && parseFloat(getComputedStyle(e).borderTopWidth) > 0)
       .map((e) => ({
         name: e.textContent || e.id,
@@ -135,6 +137,7 @@ async def check_names(tab: Page) -> None:
     """Whatever a screen reader stops at has a name."""
     tree = (await tab.call("Accessibility.getFullAXTree"))["nodes"]
     roles = {"button", "textbox", "meter", "image", "link", "DisclosureTriangle", "group", "region", "status"}
+    roles |= {"progressIndicator", "Video"}
     nodes = [node for node in tree if not node.get("ignored") and node["role"]["value"] in roles]
     assert {"button", "image"} <= {node["role"]["value"] for node in nodes}
     nameless = [node for node in nodes if not node.get("name", {}).get("value") and node["role"]["value"] != "status"]
@@ -147,7 +150,9 @@ async def check_keyboard(tab: Page) -> None:
     await look(tab, "controls.forEach((e, i) => (e.dataset.place = i)); return null;")
     count = await look(tab, "return controls.length;")
     reached = []
-    for _ in range(2 * count + 4):  # once around wherever it starts, and the way through the browser's own window
+    films = await tab.run("[...document.querySelectorAll('video')].filter((film) => film.checkVisibility()).length")
+    # Once around wherever it starts, through the browser's own window and its buttons on films.
+    for _ in range(2 * (count + 10 * films) + 4):
         await tab.key("Tab", 9)
         focused = await tab.run(
             "(() => { const e = document.activeElement; const s = getComputedStyle(e);"
@@ -179,6 +184,47 @@ async def test_a_conversation(valkey: Valkey, tmp_path: Path, size: str) -> None
         assert await tab.run("[...document.querySelectorAll('.words')].every((words) => words.lang === 'ko')")
         assert await tab.run("document.querySelector('#announcer').ariaLive") == "polite"
         assert await tab.run("document.querySelector('#turns').closest('[aria-live]')") is None, "partials stay quiet"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_conversation_about_a_photo(valkey: Valkey, tmp_path: Path, size: str) -> None:
+    async with visit(valkey, tmp_path, allowed=False, size=SIZES[size]) as person:
+        tab = person.tab
+        await person.add(SEA)
+        await tab.press("#photos button")
+        await tab.until("document.querySelector('#start-typing').checkVisibility()")
+        await tab.press("#start-typing")
+        await tab.until_told("turn.committed", turn=1)
+        assert await tab.run("document.querySelector('#shown-photo').checkVisibility()")
+        await check_looks(tab)
+        await check_names(tab)
+        await check_keyboard(tab)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_is_theirs(valkey: Valkey, tmp_path: Path, size: str) -> None:
+    """Photos, what is remembered, a film that is made, one that is being made and one that can be, and a notice."""
+    async with visit(valkey, tmp_path, size=SIZES[size]) as person:
+        tab = person.tab
+        await person.add(SEA, BIRTHDAY)
+        await tab.press("#remember")
+        await tab.until("document.querySelector('#remember').textContent.includes('말아 주세요')")
+        await person.remembered(FACT)
+        await tab.until("document.querySelectorAll('#facts li').length === 1")
+        user = await person.user()
+        talk = await person.tab.run(f"{DOOR}.ask('/chat/sessions', {{}})).then((made) => made.session_id)")
+        await things.video(person.parts.database, user, talk, title="1971년 강릉 바다")
+        await things.video(person.parts.database, user, talk, status="processing", object_key="", completed_at=None)
+        await tab.go(f"{person.network.url}/demo?again")
+        await tab.until("document.querySelector('#film-progress').checkVisibility()")
+        await tab.until("document.querySelectorAll('#films video').length === 1")
+        await tab.until("document.querySelectorAll('#facts li').length === 1")
+        await tab.run("document.querySelector('#make-film').hidden = false")
+        await person.pick(Path(__file__))
+        await tab.until("document.querySelector('#notice').checkVisibility()")
+        await check_looks(tab)
+        await check_names(tab)
+        await check_keyboard(tab)
 
 
 @pytest.mark.parametrize("size", SIZES)

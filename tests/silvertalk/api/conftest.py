@@ -21,6 +21,7 @@ from silvertalk.jobs import Jobs
 from silvertalk.media.door import media_routes
 from silvertalk.media.store import open_media
 from silvertalk.notices import Notices
+from silvertalk.revocations import Revocations
 from silvertalk.services.kakao import Kakao
 from silvertalk.settings import Settings
 from streaming.bus import Bus
@@ -59,6 +60,7 @@ async def serve(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Serve]:
                 "jobs": Jobs(database),
                 "notices": Notices(bus, database),
                 "kakao": await stack.enter_async_context(Kakao(chosen)),
+                "revocations": await stack.enter_async_context(Revocations(bus, database)),
             } | services
 
             def app_on(port: int) -> ASGIApp:

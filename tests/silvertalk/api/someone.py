@@ -49,8 +49,8 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 @pytest.fixture
-async def arrive(serve: Serve, database: Database) -> AsyncIterator[Arrive]:
-    """Somebody new each time, at one and the same server."""
+async def arrive(database: Database, serve: Serve) -> AsyncIterator[Arrive]:
+    """Somebody new each time, at one and the same server, which ends before its database does."""
     served = await serve({"allow_guests": True, "guests_per_minute": 100}, database=database)
     async with AsyncExitStack() as stack:
 

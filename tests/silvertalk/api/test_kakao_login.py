@@ -86,7 +86,7 @@ def settings(kakao_url: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def client(serve: Serve, database: Database, kakao_url: str) -> httpx.AsyncClient:
+async def client(database: Database, serve: Serve, kakao_url: str) -> httpx.AsyncClient:
     return await serve(settings(kakao_url), database=database)
 
 
@@ -177,7 +177,7 @@ async def test_an_id_token_is_shown_once(client: httpx.AsyncClient, kakao: Kakao
 
 
 async def test_without_redis_no_id_token_is_believed(
-    serve: Serve, database: Database, kakao: KakaoStandIn, kakao_url: str, own_valkey: Valkey
+    database: Database, serve: Serve, kakao: KakaoStandIn, kakao_url: str, own_valkey: Valkey
 ) -> None:
     async with Bus.open([own_valkey.url], name="api") as bus:
         client = await serve(settings(kakao_url), database=database, bus=bus)
@@ -444,7 +444,7 @@ async def test_the_guest_id_opens_nothing_after_that(client: httpx.AsyncClient, 
 
 
 async def test_nor_for_who_asks_while_it_becomes_the_account(
-    serve: Serve, database: Database, kakao: KakaoStandIn, kakao_url: str, bus: Bus
+    database: Database, serve: Serve, kakao: KakaoStandIn, kakao_url: str, bus: Bus
 ) -> None:
     revocations = Revocations(bus, database)
     client = await serve(settings(kakao_url), database=database, revocations=revocations)

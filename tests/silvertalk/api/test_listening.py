@@ -27,7 +27,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def client(serve: Serve, database: Database) -> httpx.AsyncClient:
+async def client(database: Database, serve: Serve) -> httpx.AsyncClient:
     return await serve(database=database)
 
 

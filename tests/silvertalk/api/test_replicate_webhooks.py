@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from silvertalk.services.replicate_webhooks import ASK_AGAIN_SECONDS
 from silvertalk.standins.replicate import UNAVAILABLE, Plan
 from silvertalk.standins.replicate_webhooks import SentWebhook, forgeries, new_secret, signed, signed_raw
 from tests.silvertalk.generating import Asker, Stage, stage
@@ -138,6 +139,19 @@ async def test_a_secret_that_was_changed_is_asked_for_again_but_not_by_everybody
     for _ in range(20):
         assert (await forged.send()).status_code == 401
     assert [one for one in here.replicate.asked if one in asked] == asked, "once, whatever is sent"
+
+
+async def test_a_secret_that_cannot_be_told_is_not_asked_for_by_everybody_either(here: Stage) -> None:
+    await held(here)
+    assert (await signed(here.replicate.secret, of_success(here).url, {}).send()).status_code == 200  # it is known now
+    api: Any = here.parts.app.router.default
+    api.state.services.webhook_keys._asked_at -= 2 * ASK_AGAIN_SECONDS  # a while later
+    here.replicate.fail_next(*[UNAVAILABLE] * 20)
+    forged = of_success(here).with_headers(webhook_signature="v1," + "A" * 43 + "=")
+    before = len(here.replicate.asked)
+    for _ in range(20):
+        assert (await forged.send()).status_code in (401, 503)
+    assert len(here.replicate.asked) == before + 1
 
 
 async def test_a_secret_of_the_settings_is_never_asked_for(valkey: Valkey, tmp_path: Path) -> None:
