@@ -154,9 +154,12 @@ async def _answered(caller: Caller, before: int) -> Heard:
     await caller.until(lambda: any(event.turn > before for event in caller.all(TurnCommitted)))
     turn = min(event.turn for event in caller.all(TurnCommitted) if event.turn > before)
     await caller.client.played_out()
-    understood = [event.text for event in caller.all(FinalTranscript, turn=turn)]
-    answered = [event.text for event in caller.all(SpokenText, turn=turn)]
-    return Heard(" ".join(understood), " ".join(answered))
+    # Who goes on after a pause is understood anew, and answered anew: the last of both counts.
+    understood = [event.text for event in caller.all(FinalTranscript, turn=turn)][-1:]
+    spoken = caller.all(SpokenText, turn=turn)
+    last = max((event.reply for event in spoken), default=0)
+    answered = [event.text for event in spoken if event.reply == last]
+    return Heard("".join(understood), " ".join(answered))
 
 
 def _pcm(said: Said) -> bytes:

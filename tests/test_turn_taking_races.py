@@ -27,12 +27,14 @@ from streaming.protocol import (
 )
 from tests import product
 from tests.caller import Caller, calling
-from tests.streaming.voice import vowels
+from tests.streaming.voice import silence, vowels
 from tests.valkey import Valkey
 
 REPLY = "그러셨군요, 참 좋은 날이었겠어요. 그때는 누구와 함께 계셨어요?"
 SECOND_REPLY = "말씀만 들어도 마음이 따뜻해져요. 그 시절에는 어떤 노래를 들으셨어요?"
 PLAYED_SECONDS = 2.5
+ROOM_SECONDS = 0.2
+"""From when the reply is played until the microphone hears it."""
 
 
 def spoken(words: Sequence[str], audio: Samples) -> list[Word]:
@@ -61,12 +63,15 @@ def engines(**changes: Any) -> dict[str, Any]:
     return {"llm": llm, "tts": ScriptedTts(rtf=0.02, ms_per_character=400)} | changes
 
 
-class Voice(ScriptedTts):
-    """Speaks what a microphone that hears it takes for speech."""
+class LateVoice(ScriptedTts):
+    """Is silent for a while at first, and then speaks what a microphone that hears it takes for speech: an echo would
+    have been heard before, if there had been anything to hear."""
 
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
-        for tone in super().synthesize(text, language=language, voice=voice, speed=speed):
-            yield pcm16_to_float(vowels(len(tone) * 1000 // self.sample_rate, seed=len(text)))
+        total_ms = self.samples_of(text, speed=speed) * 1000 // self.sample_rate
+        quiet_ms = int(1000 * PLAYED_SECONDS)
+        yield pcm16_to_float(silence(quiet_ms))
+        yield pcm16_to_float(vowels(max(total_ms - quiet_ms, 1000), seed=len(text)))
 
 
 async def answered(caller: Caller) -> None:
@@ -138,13 +143,13 @@ async def test_who_falls_silent_and_is_cut_off_from_the_radio_is_waited_for(
 @pytest.mark.parametrize("how", ["cancel", "bye"])
 async def test_an_echo_that_is_cut_short_is_nobodys_turn(valkey: Valkey, tmp_path: Path, how: str) -> None:
     ear = Ear()
-    voice = Voice(rtf=0.02, ms_per_character=400, sample_rate=MICROPHONE_RATE, chunk_ms=3000)
+    voice = LateVoice(ms_per_character=400, sample_rate=MICROPHONE_RATE)
     async with product.gateway(product.settings(valkey.url, tmp_path, reply_rate=MICROPHONE_RATE)) as served:
         async with product.node(valkey.url, **engines(stt=ear.engine(), tts=voice)), calling(served.url) as caller:
             await answered(caller)
             ear.words = REPLY.split()
-            played = slice(*(int(2 * seconds * MICROPHONE_RATE) for seconds in (PLAYED_SECONDS, PLAYED_SECONDS + 2.2)))
-            speaking = asyncio.create_task(caller.say(caller.audio(1)[played]))
+            played = caller.audio(1)[len(silence(int(1000 * (PLAYED_SECONDS - ROOM_SECONDS)))) :]
+            speaking = asyncio.create_task(caller.say(played))
             await caller.wait_for(Duck, because="echo")
             if how == "cancel":
                 await caller.client.cancel()
