@@ -114,7 +114,7 @@ async def test_no_answer_that_is_not_documented_and_no_mistake_of_ours(
     kind: str, request: pytest.FixtureRequest, valkey: Valkey, tmp_path: Path
 ) -> None:
     # A machine that does much else may keep one of some thousand calls waiting for its disk: that is no answer of ours.
-    changes: dict[str, object] = PLENTY | {"database_timeout_seconds": 30}
+    changes: dict[str, object] = {**PLENTY, "database_timeout_seconds": 30}
     if kind == "postgresql":
         server_of_rows: Postgres = request.getfixturevalue("postgres")
         changes["database_url"] = await server_of_rows.new_database()
