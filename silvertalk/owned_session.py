@@ -236,6 +236,7 @@ class OwnedSession:
         return Session(
             parts,
             believes_voice=beginning.push_to_talk or settings.barge_in == "voice",
+            hears_echo=settings.echo_by_sound,
             max_speech_samples=settings.max_utterance_seconds * MICROPHONE_RATE,
             clock=clock,
         )

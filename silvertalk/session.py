@@ -59,12 +59,20 @@ class Session(Answering):
     """The state of one conversation, and what happens to it."""
 
     def __init__(
-        self, parts: SessionParts, *, believes_voice: bool, max_speech_samples: int, clock: Callable[[], float]
+        self,
+        parts: SessionParts,
+        *,
+        believes_voice: bool,
+        hears_echo: bool,
+        max_speech_samples: int,
+        clock: Callable[[], float],
     ) -> None:
         """`believes_voice`: a voice while 복실이 speaks is meant for it, whatever it says (a button is being held).
+        `hears_echo`: by its sound, too, a voice may be known for 복실이's own.
         `max_speech_samples`: who goes on beyond it is not cut off, but begins another turn. `clock`: seconds."""
         super().__init__(parts)
         self._believes_voice = believes_voice
+        self._hears_echo = hears_echo
         self._max_speech_samples = max_speech_samples
         self._clock = clock
         self._contest: Contest | None = None
@@ -389,7 +397,7 @@ class Session(Answering):
     def _listen_for_echo(self, contest: Contest, upto_sample: int) -> None:
         """By the sound alone, long before there are words: an echo need not make the reply soft, a person beside it
         does."""
-        if not contest.ear.listen():
+        if not self._hears_echo or not contest.ear.listen():
             return
         if contest.ear.is_surely_echo:
             contest.echo_upto = upto_sample
@@ -399,7 +407,8 @@ class Session(Answering):
             self._tell_duck(contest, ducked=True)
 
     def _judge(self, contest: Contest, message: TranscriptPartial, text: str) -> None:
-        contest.ear.listen()
+        if self._hears_echo:
+            contest.ear.listen()
         contest.voiced_ms = self._ears.voiced_ms
         verdict = contest.understand(text, message.upto_sample, self._clock(), self.language)
         settled = contest.is_settled(message.upto_sample)

@@ -209,6 +209,10 @@ class Settings(BaseSettings):
         default="words",
         description="what stops a reply: `words` spoken to it, or any `voice`, its own echo among them",
     )
+    echo_by_sound: bool = Field(
+        default=True,
+        description="a voice over a reply is held against the reply's sound, too, before it is taken for an echo",
+    )
     silence_prompt_seconds: int = Field(
         default=30, ge=0, le=600, description="silence after a reply that calls for a gentle word, once; 0 for never"
     )

@@ -73,6 +73,10 @@ KNOWN_AGREEMENT = 0.7
 SILENT_ROWS, SURELY_LOUD_DB = 30, 20.0
 """A reply that was so little below its loudest for half of so many rows would have been heard."""
 
+LEAST_COURSE_DB, LEAST_COURSES, UNKNOWN = 3.0, 7, 0.5
+"""A reply by whose course an echo can be known rises and falls by so much in so many bands: any speech does. Of a hum,
+which any steady sound resembles, nobody can say that it is the echo."""
+
 BIAS, AGREEMENT, UNEXPLAINED = -0.1, -6.0, 29.8
 """A logistic regression over 720 simulated scenes in rooms that are not those the results are reported of."""
 
@@ -227,6 +231,8 @@ class EchoWitness:
         worst = min(WORST_ROWS, len(parts))
         unexplained = float(np.convolve(parts, np.ones(worst) / max(worst, WORST_ROWS // 2), "valid").max())
         somebody = 1 / (1 + math.exp(-(BIAS + AGREEMENT * agreement + UNEXPLAINED * unexplained)))
+        if not scene.has_course(lag):
+            somebody = max(somebody, UNKNOWN)
         if somebody < 0.5 and scene.agreements[lag] >= KNOWN_AGREEMENT:
             self.lag = lag
         return Heard(
@@ -262,6 +268,10 @@ class _Scene:
 
     def agreement_since(self, lag: int) -> float:
         return float(_agreements(self._course[self._since :], self._lagged[lag : lag + 1, self._since :])[0])
+
+    def has_course(self, lag: int) -> bool:
+        """Whether what is played changes enough to be known again."""
+        return bool((self._lagged[lag].std(axis=0) > LEAST_COURSE_DB).sum() >= LEAST_COURSES)
 
     def gain(self, lag: int) -> Rows:
         """Of each band, how much louder the echo is than what is played; the others' where nothing loud was played."""

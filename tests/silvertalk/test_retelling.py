@@ -293,7 +293,7 @@ async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_lat
         on_fenced=lambda: None,
         on_settled=lambda _: None,
     )
-    session = Session(parts, believes_voice=False, max_speech_samples=16_000, clock=time.monotonic)
+    session = Session(parts, believes_voice=False, hears_echo=True, max_speech_samples=16_000, clock=time.monotonic)
     assert not sent_up
     async with life, asyncio.timeout(10):
         session.take_up([], [turn], 1, Floor.SPEAKING)

@@ -79,6 +79,14 @@ def test_somebody_is_no_echo(seed: int) -> None:
     assert found.somebody > 0.85
 
 
+def test_nobody_is_taken_for_the_echo_of_a_hum() -> None:
+    """Whatever it is of a reply that hardly changes, any steady sound resembles it."""
+    hum = (0.3 * np.sin(2 * np.pi * 220 * np.arange(4 * MICROPHONE_RATE) / MICROPHONE_RATE)).astype(np.float32)
+    steady = (0.2 * np.sin(2 * np.pi * 300 * np.arange(2 * MICROPHONE_RATE) / MICROPHONE_RATE)).astype(np.float32)
+    for began in (1.2, 2.1):
+        assert look(microphone((began, steady)), played(hum), began, began + 0.6).somebody >= 0.5
+
+
 @pytest.mark.parametrize("echo_db", [-3.0, -12.0, -20.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_who_speaks_at_the_same_time_is_heard(echo_db: float, seed: int) -> None:
