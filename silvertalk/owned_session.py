@@ -174,6 +174,8 @@ class OwnedSession:
         self._welcomed = asyncio.Event()
         """A client has come."""
         self._refreshing: asyncio.Task[None] | None = None
+        self._stale = False
+        """A turn has settled since what is known of the person was read last."""
         self.session = self._conversation(beginning)
         self.microphone = Microphone(
             parts.vad,
@@ -372,6 +374,7 @@ class OwnedSession:
     def _on_settled(self, turn: int) -> None:
         """What was learned is kept, and what has changed read; from time to time the journal lets go of old turns."""
         self._parts.habits.save(self.user, self._habits)
+        self._stale = True
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self._spawn(self._refresh(), "refresh")
         before = self.session.first_remembered_event
@@ -379,8 +382,11 @@ class OwnedSession:
             self.outbox.record(self.opened(), after=lambda: self._trim(before))
 
     async def _refresh(self) -> None:
-        await self.acquaintance.refresh()
-        await self.showing.settle()
+        """Once more where another turn settled meanwhile: what it changed was perhaps read too early."""
+        while self._stale:
+            self._stale = False
+            await self.acquaintance.refresh()
+            await self.showing.settle()
 
     def _trim(self, before: int) -> None:
         self._spawn(self._let_go_of(before), "trim")

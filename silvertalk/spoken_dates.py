@@ -71,6 +71,8 @@ def read_days(text: str, today: date, *, past: bool = False) -> Read:
     if found is None:
         return None
     span, rest = found
+    if span.first == span.last and _weekday(rest) is not None:  # 팔월 십오일 토요일: the date goes before its weekday
+        rest = rest[3:]
     # 수요일날; 날씨 is another word
     return span, rest[1:] if rest.startswith("날") and not rest.startswith(("날씨", "날이", "날인")) else rest
 
@@ -189,7 +191,7 @@ def _of_month(text: str, today: date, past: bool) -> Read:
 
 def _in_month(year: int, month: int, rest: str) -> Read:
     """A month, or the day of it that follows."""
-    if (said := before(rest, "일")) is not None and (day := _day(year, month, said[0])) is not None:
+    if (said := _day_of_month(rest)) is not None and (day := _day(year, month, said[0])) is not None:
         return Span(day, day), said[1]
     first = date(year, month, 1)
     return Span(first, _last_of(year, month)), rest
@@ -246,7 +248,7 @@ def _dated(text: str, today: date, past: bool) -> Read:
         if past and found[0].first > today:
             return _in_month(year - 1, month, rest)
         return _in_month(year + 1, month, rest) if not past and found[0].last < today else found
-    said = before(text, "일")
+    said = _day_of_month(text)
     # 일일 may be a day, but 오일 (oil) and 이 일 (this matter) are nothing to guess at
     if said is None or said[0] < 10 and not text[:1].isdecimal():
         return None
@@ -266,6 +268,16 @@ def _month(text: str) -> tuple[int, str] | None:
             return number, text[2:]
     said = before(text, "월")
     return said if said is not None and 1 <= said[0] <= 12 else None
+
+
+def _day_of_month(text: str) -> tuple[int, str] | None:
+    """삼십일일요일 is the thirtieth, a Sunday: what stands before 요일 names the day of the week."""
+    said = before(text, "일")
+    if said is None or not said[1].startswith("요일"):
+        return said
+    number, rest = said
+    written_out = not text[0].isdecimal() and number > 10 and number % 10 == 1
+    return (number - 1 if written_out else number), f"일{rest}"
 
 
 def _day(year: int, month: int, day: int) -> date | None:

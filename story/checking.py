@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
-import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.tts_round_trip import listener
 from gpu_node import korean_text
 from gpu_node.weights import Weights
 from silvertalk.film.equipment import equipment
 from story.script import FACTS, PHOTOS, TURNS
 from story.telling import Told
+from streaming.audio import pcm16_to_float
+from streaming.text import character_error_rate
 
 SIZE, RATE = "1080x1920", 30.0
 LOUDNESS_LUFS = (-18.0, -14.0)
@@ -118,23 +117,11 @@ def check_words(told: Told) -> list[Check]:
 
 def hear(film: Path) -> str:
     """What Whisper hears in the film."""
-    sys.modules.setdefault("av", types.ModuleType("av"))  # imported by faster-whisper, used for files alone
-    from faster_whisper import WhisperModel
-
-    raw = subprocess.run(
-        [str(equipment().ffmpeg), *"-v error -i".split(), str(film), *"-vn -ac 1 -ar 16000 -f s16le -".split()],
-        check=True,
-        stdout=subprocess.PIPE,
-        timeout=120,
-    ).stdout
-    samples = np.frombuffer(raw, np.int16).astype(np.float32) / 32768
-    cache = Path(tempfile.gettempdir()) / "silvertalk-weights"
-    folder = Weights(models_root=None, cache=cache, offline=True).folder("whisper-base")
-    model = WhisperModel(str(folder), device="cpu", compute_type="int8")
-    segments, _ = model.transcribe(
-        samples, language="ko", beam_size=5, condition_on_previous_text=False, vad_filter=False
-    )
-    return " ".join(segment.text.strip() for segment in segments)
+    rate = 16_000
+    said = [str(equipment().ffmpeg), *"-v error -i".split(), str(film), *f"-vn -ac 1 -ar {rate} -f s16le -".split()]
+    raw = subprocess.run(said, check=True, stdout=subprocess.PIPE, timeout=120).stdout
+    weights = Weights(models_root=None, cache=Path(tempfile.gettempdir()) / "silvertalk-weights", offline=True)
+    return listener(weights, threads=2)(pcm16_to_float(raw), rate, "ko")
 
 
 def frames(told: Told, folder: Path, count: int = 4) -> list[Path]:
@@ -153,14 +140,8 @@ def frames(told: Told, folder: Path, count: int = 4) -> list[Path]:
 
 
 def character_errors(wanted: str, heard: str) -> float:
-    """The share of characters that are wrong, spaces and signs left out, both as they are spoken."""
-    first, second = (re.sub(r"[^\w]", "", korean_text.spoken(text)) for text in (wanted, heard))
-    row = list(range(len(second) + 1))
-    for i, a in enumerate(first, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(second, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1] / max(1, len(first))
+    """The share of characters that are wrong, both as they are spoken."""
+    return character_error_rate(korean_text.spoken(wanted), korean_text.spoken(heard))
 
 
 def untold(sentences: list[str], also: Iterable[str] = ()) -> list[str]:

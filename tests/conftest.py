@@ -11,8 +11,13 @@ from xdist.remote import Producer
 from tests.sharing import Sharing, turn_of
 from tests.valkey import Valkey, leaked_keys, running_valkey
 
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")  # how long an example takes says what else the machine does
+_UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes says what else the machine does."""
+settings.register_profile("always the same", _UNTIMED, derandomize=True)
+settings.register_profile("explore", _UNTIMED, max_examples=2_000)
+settings.load_profile(
+    "always the same"
+)  # what nobody has changed does not fail; `--hypothesis-profile explore` looks on
 
 
 @pytest.hookimpl(optionalhook=True)

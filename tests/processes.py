@@ -53,9 +53,9 @@ class Process:
         """It has ended, whenever that is."""
         await self._process.wait()
 
-    async def printed(self, text: str) -> str:
+    async def printed(self, text: str, seconds: float = START_SECONDS) -> str:
         """The first line with `text`; fails where the process ends without."""
-        async with asyncio.timeout(START_SECONDS), self._news:
+        async with asyncio.timeout(seconds), self._news:
             while (line := next((line for line in self.lines if text in line), None)) is None:
                 assert not self._reading.done(), "\n".join(self.lines)
                 await self._news.wait()

@@ -101,8 +101,9 @@ async def test_what_was_made_is_fetched_and_the_rest_stay_photos(here: Stage, tm
 async def test_clips_that_nobody_wants_any_more_are_stopped_and_deleted(here: Stage, how: str) -> None:
     parts = worker_parts(here)
     talk, video = await begun(parts)
-    here.replicate.plan(Plan(), Plan(held=True))
+    here.replicate.plan(Plan(held=True), Plan(held=True))
     await waiting(here, parts, video)
+    await here.replicate.go_on(list(here.replicate.predictions)[0])
     job = video.job_id
     if how == "deleted":
         await videos.remove(parts.database, parts.media, talk.user, video.id)
