@@ -8,7 +8,9 @@ speakers (`--fit` prints what that half says of them); both halves are printed, 
 
 Then the whole trade-off: the rule's certainty is swept, and at each timer's rate of false ends stands the least mean
 wait that the design needs, what that is beside the timer's, and between what it lies in nine of ten draws of as many
-speakers (`turns_trade_off`). `--plot FILE.png` draws it. `--quick` leaves the noisy copies out.
+speakers (`turns_trade_off`). One half has few ends, so the same is done crosswise: each half with the figures that a
+fit finds in the other, and all ends counted together, none of which had a say in what judged it. `--plot FILE.png`
+draws the trade-off. `--quick` leaves the noisy copies out.
 
 Recordings: the folder that SILVERTALK_RECORDINGS names, else `../shared/audio`. What the models said is kept in
 `--cache`, so that only the first run is slow (half an hour on two busy cores).
@@ -29,7 +31,7 @@ from rich.table import Table
 from benchmarks.turns_corpus import NOISE_DB, Half, joined_turns
 from benchmarks.turns_evidence import Ears, PauseHeard
 from benchmarks.turns_fit import fitted
-from benchmarks.turns_trade_off import savings, sweep_of
+from benchmarks.turns_trade_off import savings, savings_of, sweep_of
 from benchmarks.turns_trial import HeardTurn, Outcome, Policy, tried, with_profiles
 from benchmarks.vad import listen, score_all
 from gpu_node.engines.smart_turn import SmartTurn
@@ -109,6 +111,20 @@ def print_trade_off(title: str, turns: Sequence[HeardTurn], design: Policy) -> N
     for wait_ms, *cells in zip(TIMERS_MS, *saved, strict=True):
         timer = tried(Policy("", fixed_wait_ms=wait_ms), turns)
         table.add_row(f"{timer.mean_ms:.0f} ms", f"{timer.false_ends_per_turn:.2f}", *map(str, cells))
+    console.print(table)
+
+
+def print_crosswise(heard: dict[Half, list[HeardTurn]], design: Policy) -> None:
+    """The trade-off of both halves together, each with the figures that the other gave."""
+    fits = {half: fitted(turns) for half, turns in heard.items()}
+    trials = [
+        (replace(design, rule=fits[other].rule()), heard[half])
+        for half, other in zip(HALVES, reversed(HALVES), strict=True)
+    ]
+    timers = [tried(Policy("", fixed_wait_ms=ms), [*heard["tuning"], *heard["report"]]) for ms in TIMERS_MS]
+    table = Table("timer", "false ends a turn", "the design", title="Crosswise: each half with the other's figures")
+    for timer, saving in zip(timers, savings_of(trials, TIMERS_MS), strict=True):
+        table.add_row(f"{timer.mean_ms:.0f} ms", f"{timer.false_ends_per_turn:.2f}", str(saving))
     console.print(table)
 
 
@@ -255,12 +271,13 @@ def main() -> None:
     print_corpus(heard)
     print_evidence([turn for turns in heard.values() for turn in turns])
     if options.fit:
-        console.print(fitted(heard["tuning"]))
+        console.print(str(fitted(heard["tuning"])))
     tried_out = policies(options)
     delays = f"sound after {options.sound_ms:.0f} ms, words after {options.words_ms:.0f} ms, certainty {RULE.certainty}"
     for half in HALVES:
         print_rates(f"{half} half; {delays}", heard[half], tried_out)
         print_trade_off(f"{half} half: the least mean wait at a timer's rate of false ends", heard[half], tried_out[0])
+    print_crosswise(heard, tried_out[0])
     if options.plot:
         plot(options.plot, heard["report"], tried_out[0])
     if not options.quick:

@@ -2,20 +2,23 @@
 
 A logistic regression of "this pause is the end" on what is known there gives the weight of the sound, of the fading and
 of each ending side by side, so that two witnesses who say the same thing are not both believed in full. Its ridge draws
-every weight towards nothing: some endings occur a dozen times. What is printed is read by a person, who rounds it and
-puts it in order where so few pauses cannot (a filler holds at least as much as a connective).
+every weight towards nothing: some endings occur a dozen times. What is printed is read by a person, who rounds it; so
+few pauses cannot order the endings (a filler holds at least as much as a connective, a question closes at least as much
+as a statement), so that is known beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.turns_trial import HeardTurn
 from streaming.endings import Ending, ending_of
-from streaming.endpointing import RULE, fading_evidence, sound_evidence
+from streaming.endpointing import RULE, Rule, fading_evidence, sound_evidence
 
 RIDGE = 1.0
 ROUNDS = 50
@@ -23,9 +26,46 @@ ROUNDS = 50
 Matrix = npt.NDArray[np.float64]
 
 
-def fitted(turns: Sequence[HeardTurn]) -> str:
-    """The weights, a line each, beside those that the rule has."""
-    endings = list(Ending)
+@dataclass(frozen=True)
+class Fit:
+    """`pauses` with words were looked at, of which `ends` were ends."""
+
+    pauses: int
+    ends: int
+    log_odds: float
+    """Of an end, with no evidence."""
+    sound: float
+    """How much of what the rule believes of it by itself is to be believed beside the words; likewise the fading."""
+    fading: float
+    words: Mapping[Ending, float]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            (
+                f"of {self.pauses} pauses {self.ends / self.pauses:.0%} are ends, log-odds {self.log_odds:+.2f}",
+                f"sound beside words  {self.sound:+.2f}   the rule: {RULE.sound_beside_words:+.2f}",
+                f"fading beside words {self.fading:+.2f}   the rule: {RULE.fading_beside_words:+.2f}",
+                *(
+                    f"{ending:10} {weight:+.2f}   the rule: {RULE.words[ending]:+.2f}"
+                    for ending, weight in self.words.items()
+                ),
+            )
+        )
+
+    def rule(self) -> Rule:
+        """The rule with these figures as they are, in the order that is known beforehand."""
+        words = dict(self.words)
+        words[Ending.FILLER] = min(words[Ending.FILLER], words[Ending.HOLDS])
+        words[Ending.ASKS] = max(words[Ending.ASKS], words[Ending.CLOSES])
+        return replace(
+            RULE,
+            sound_beside_words=max(self.sound, 0.0),
+            fading_beside_words=max(self.fading, 0.0),
+            words=MappingProxyType(words),
+        )
+
+
+def fitted(turns: Sequence[HeardTurn]) -> Fit:
     rows, ends = [], []
     for turn in turns:
         for pause in turn.pauses:
@@ -37,17 +77,10 @@ def fitted(turns: Sequence[HeardTurn]) -> str:
                 sound_evidence(pause.evidence.sound),
                 0.0 if pause.faded is None else fading_evidence(pause.faded),
             ]
-            rows.append([1.0, *heard, *(float(ending is one) for one in endings)])
+            rows.append([1.0, *heard, *(float(ending is one) for one in Ending)])
             ends.append(float(pause.kind == "end"))
-    weights = _logistic(np.array(rows), np.array(ends))
-    lines = [f"of {len(ends)} pauses {np.mean(ends):.0%} are ends; log-odds of an end {weights[0]:+.2f}"]
-    for name, weight in zip(("sound", "fading"), weights[1:3], strict=True):
-        lines.append(f"{name:10} {weight:+.2f} times what the rule believes of it")
-    lines += [
-        f"{ending:10} {weight:+.2f}   the rule: {RULE.words[ending]:+.2f}"
-        for ending, weight in zip(endings, weights[3:], strict=True)
-    ]
-    return "\n".join(lines)
+    log_odds, sound, fading, *words = map(float, _logistic(np.array(rows), np.array(ends)))
+    return Fit(len(ends), int(sum(ends)), log_odds, sound, fading, dict(zip(Ending, words, strict=True)))
 
 
 def _logistic(rows: Matrix, ends: Matrix) -> Matrix:

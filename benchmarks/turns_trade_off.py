@@ -9,7 +9,7 @@ sweep is searched anew in each draw, as it was in the sample.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -59,8 +59,13 @@ class Saving:
 
 def savings(design: Policy, timers_ms: Sequence[float], turns: Sequence[HeardTurn]) -> list[Saving]:
     """One for each timer."""
-    timers = tallied([Policy("", fixed_wait_ms=ms) for ms in timers_ms], turns)
-    swept = tallied(sweep_of(design), turns)
+    return savings_of([(design, turns)], timers_ms)
+
+
+def savings_of(trials: Sequence[tuple[Policy, Sequence[HeardTurn]]], timers_ms: Sequence[float]) -> list[Saving]:
+    """One for each timer, of all the turns together, each trial's decided by its own design; one certainty for all."""
+    timers = _together([tallied([Policy("", fixed_wait_ms=ms) for ms in timers_ms], turns) for _, turns in trials])
+    swept = _together([tallied(sweep_of(design), turns) for design, turns in trials])
     speakers = len(timers.turns)
     drawn = np.random.default_rng(6).multinomial(speakers, np.full(speakers, 1 / speakers), size=DRAWS).astype(float)
     sample = np.ones((1, speakers))
@@ -69,6 +74,11 @@ def savings(design: Policy, timers_ms: Sequence[float], turns: Sequence[HeardTur
     spread = _least_ms(swept, timers, drawn) / timers.waits_ms(drawn) - 1
     low, high = np.percentile(spread, [50 - SHARE / 2, 50 + SHARE / 2], axis=0)
     return [Saving(*map(float, each)) for each in zip(waits_ms, waits_ms / timers_waits_ms - 1, low, high, strict=True)]
+
+
+def _together(tallies: Sequence[Tally]) -> Tally:
+    """Of other speakers each."""
+    return Tally(*(np.concatenate(tables) for tables in zip(*map(astuple, tallies), strict=True)))
 
 
 def sweep_of(design: Policy) -> list[Policy]:

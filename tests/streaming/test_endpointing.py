@@ -202,7 +202,7 @@ def test_the_wait_is_the_posterior_solved_for_silence() -> None:
     assert RULE.min_ms < wait.wait_ms < RULE.max_ms
     without = replace(RULE, prior=0.5, words=dict.fromkeys(Ending, 0.0), sound_weight=0.0)
     odds = RULE.prior / (1 - RULE.prior) * math.exp(RULE.words[Ending.OPEN])
-    odds *= (probability / (1 - probability)) ** RULE.sound_weight
+    odds *= (probability / (1 - probability)) ** (RULE.sound_weight * RULE.sound_beside_words)
     odds *= (faded / (1 - faded)) ** (RULE.fading_weight * RULE.fading_beside_words)
     z = math.log(wait.wait_ms / pauses.median_ms) / pauses.sigma
     longer = math.erfc(z / math.sqrt(2)) / 2
