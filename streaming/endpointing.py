@@ -59,10 +59,10 @@ class Rule:
 
     prior: float = 0.4
     """How many pauses are ends, before anything is known of one. Only its odds over those of `certainty` matter."""
-    certainty: float = 0.96
+    certainty: float = 0.95
     """How probable the end must be. Lower ends sooner and cuts more: older people mind being cut off more than waiting,
-    and a wait hides much of the time that a reply takes to make. On the half it was chosen on 0.90, 0.95, 0.96
-    and 0.97 wait 610, 780, 860 and 990 ms at the mean, and cut 12.2, 9.3, 7.9 and 4.7 % of the pauses of up to 1.5 s."""
+    and a wait hides much of the time that a reply takes to make. On the half it was chosen on 0.90, 0.95 and 0.97 wait
+    610, 780 and 990 ms at the mean, and cut 12.2, 9.3 and 4.7 % of the pauses of up to 1.5 s."""
     min_ms: float = 300.0
     """Nobody's turn is taken sooner: shorter silences are consonants and breath, and the sound's score takes 250 ms."""
     max_ms: float = 3500.0
