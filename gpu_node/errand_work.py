@@ -11,7 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpu_node.engines import Looker, ReplyRequest
+from gpu_node.engines import LanguageModel, Looker, ReplyRequest
+from gpu_node.engines.chain import FallbackChain
 from gpu_node.errors import EngineError, ErrandRefused
 from gpu_node.fixed_answer import sentences_to_say
 from gpu_node.outgoing import Sound
@@ -91,12 +92,17 @@ async def ask(engines: Engines, errand: ErrandOpened, material: bytes, made: Mad
     async with aclosing(engines.llm.stream(request)) as tokens:
         async for token in tokens:
             if token.source in ANSWERS_ONLY_PEOPLE:
-                raise ErrandRefused("unable", "no language model answers here now")
+                wait = _throttled_seconds(engines.llm, outside=errand.outside_services)
+                raise ErrandRefused("unable", "no language model answers here now", retry_after_seconds=wait)
             made.source = token.source
             written += len(token.text)
             if written > MAX_WRITTEN_CHARACTERS:
                 raise ErrandRefused("too_large", f"the answer is longer than {MAX_WRITTEN_CHARACTERS} characters")
             yield token.text.encode()
+
+
+def _throttled_seconds(llm: LanguageModel, *, outside: bool) -> float:
+    return llm.throttled_seconds(outside=outside) if isinstance(llm, FallbackChain) else 0.0
 
 
 async def look(engines: Engines, errand: ErrandOpened, material: bytes, made: Made) -> Pieces:

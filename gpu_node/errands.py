@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from gpu_node.errand_work import WORKS, Made
-from gpu_node.errors import EngineError, ErrandRefused
+from gpu_node.errors import EngineError, ErrandRefused, LlmRateLimited
 from streaming.bus import ClaimedTurn, Claims
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
 from streaming.logs import logger
@@ -208,11 +208,13 @@ class _Errand:
                         await self._say(ErrandPiece(data=bytes(waiting[:MAX_PIECE_BYTES])))
                         del waiting[:MAX_PIECE_BYTES]
         except ErrandRefused as refusal:
-            await self._say(ErrandFailed(reason=refusal.reason, detail=refusal.detail))
+            seconds = refusal.retry_after_seconds
+            await self._say(ErrandFailed(reason=refusal.reason, detail=refusal.detail, retry_after_seconds=seconds))
             return
         except EngineError as error:
             log.error("errand_failed", errand=opened.errand, kind=opened.kind, exc_info=error)
-            await self._say(ErrandFailed(reason="engine", detail=error.code))
+            seconds = (error.retry_after_seconds or 0.0) if isinstance(error, LlmRateLimited) else 0.0
+            await self._say(ErrandFailed(reason="engine", detail=error.code, retry_after_seconds=seconds))
             return
         if waiting:
             await self._say(ErrandPiece(data=bytes(waiting)))

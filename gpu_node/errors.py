@@ -42,10 +42,17 @@ class UnsupportedLanguage(NodeError):
 class ErrandRefused(NodeError):
     code = "errand_refused"
 
-    def __init__(self, reason: Literal["unable", "bad_errand", "too_large"], detail: str) -> None:
+    def __init__(
+        self,
+        reason: Literal["unable", "bad_errand", "too_large"],
+        detail: str,
+        *,
+        retry_after_seconds: float = 0.0,
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
 
 
 class EngineError(NodeError):

@@ -4,7 +4,7 @@ There is one ear a turn and one pass at a time. While the person speaks, a pass 
 at least `partial_interval` of new audio has come; each yields a caption. At a pause the pass that matters is the final
 one: a caption pass still running is dropped at its next step, and the final pass goes to the head of the engine's
 queue, so that the words are ready before the endpoint is decided. If the person goes on, that pass was only a good
-caption.
+caption. A pass that breaks costs a caption, and no story: the next one hears all of it again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from gpu_node.engines import Hypothesis, SpeechToText
 from gpu_node.errors import EngineError
 from gpu_node.threads import EngineQueue, Priority
 from gpu_node.transcript import Caption, FinalTranscript, IncrementalTranscript, PassRequest
+from streaming.logs import logger
 from streaming.messages import Language
+
+BROKEN_PASSES = 2
+"""One after another; then the engine is taken to be gone."""
+
+log = logger("hearing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Ear:
         self._heard: Heard | None = None
         self._changed = asyncio.Event()
         self._answered = asyncio.Event()
+        self._broken = 0
         self._failure: Exception | None = None
 
     def add(self, first_sample: int, pcm: bytes) -> None:
@@ -74,7 +81,7 @@ class Ear:
 
     async def final(self, end_sample: int) -> Heard:
         """The words of the utterance that ended at `end_sample`; waits for the pass that is under way, or starts
-        one. Raises what a pass broke with, also an earlier one."""
+        one. Raises what the last pass broke with, where several did one after another."""
         self.paused(end_sample)
         while self._heard is None:  # late audio may undo an answer before whoever waits has seen it
             if self._failure is not None:
@@ -90,10 +97,15 @@ class Ear:
             try:
                 while await self._one_pass():
                     pass
-            except Exception as error:  # whatever it was, nobody will hear the rest: whoever waits is told
-                self._failure = error
-                self._answered.set()
-                raise
+            except Exception as error:
+                self._broken += 1
+                if self._broken >= BROKEN_PASSES:  # nobody will hear the rest: whoever waits is told
+                    self._failure = error
+                    self._answered.set()
+                    raise
+                log.warning("pass_broken", final=self._pause is not None, error=repr(error))
+                if self._pause is not None:
+                    self._changed.set()
 
     def _forget(self) -> None:
         self._heard = None
@@ -137,6 +149,7 @@ class Ear:
         async with self._queue.run(steps, Priority.FINAL if final else Priority.PARTIAL) as work:
             async for hypothesis in work:
                 if hypothesis is not None:
+                    self._broken = 0
                     return hypothesis
                 if final != (self._pause is not None):
                     return None

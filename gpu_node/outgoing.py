@@ -140,8 +140,9 @@ class Outgoing:
 
     def _put(self, pcm: bytes) -> None:
         attempt, reply = self._start.attempt, self._start.reply
-        if self._playing_since is None:
-            self._playing_since = time.monotonic()
+        now = time.monotonic()
+        if self._playing_since is None or now - self._playing_since > self.seconds_sent:
+            self._playing_since = now - self.seconds_sent  # the player ran dry, and plays on from here
         if self._unsaid is not None:
             (text, source), self._unsaid = self._unsaid, None
             self._send(ReplyText(attempt=attempt, reply=reply, sentence=self._sentences, text=text, source=source))

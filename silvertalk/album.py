@@ -6,12 +6,13 @@ when. One a gateway.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from silvertalk import conversations
@@ -30,6 +31,8 @@ from streaming.text import normalized
 
 LOOKED_THROUGH = 2000
 """Photos, the newest first, that are looked through for a place or for somebody: an index has neither."""
+PAGE_ROWS = 100
+"""Looked through at once, until there are enough."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,13 @@ class Album:
         by_sight = bool(wanted.place or wanted.person)
         asked = asked.order_by(photos.c.taken_at.is_(None), photos.c.taken_at.desc(), photos.c.id)
         asked = asked.limit(LOOKED_THROUGH if by_sight else limit)
-        async with self._database.transaction() as connection:
-            found = [Photo(**row._mapping) for row in await connection.execute(asked)]
-        return [photo for photo in found if _fits(photo, wanted)][:limit]
+        found: list[Photo] = []
+        async with self._database.transaction() as connection, connection.stream(asked) as rows:
+            async for page in rows.partitions(PAGE_ROWS):
+                found += await asyncio.to_thread(_fitting, page, wanted)
+                if len(found) >= limit:
+                    break
+        return found[:limit]
 
     # --- what follows from it ----------------------------------------------------------------------------------------
 
@@ -172,7 +179,12 @@ async def _places(connection: AsyncConnection, user: str, session: str) -> list[
     return list((await connection.execute(asked)).scalars())
 
 
-def _fits(photo: Photo, wanted: Wanted) -> bool:
+def _fitting(page: Sequence[Row[Any]], wanted: Wanted) -> list[Photo]:
+    """Those that fit; made for a thread, since what is seen on a photo is JSON and read anew for each."""
+    return [Photo(**row._mapping) for row in page if _fits(row, wanted)]
+
+
+def _fits(photo: Row[Any], wanted: Wanted) -> bool:
     seen = seen_of(photo.analysis)
     places = [photo.location_name, *((seen.place, seen.occasion) if seen is not None else ())]
     people = [*(seen.people if seen is not None else ()), *((seen.occasion,) if seen is not None else ())]

@@ -180,8 +180,9 @@ class _Erasing:
         settings = self._parts.settings
         secret = signing_secret(settings)
         records = GenerationRecords(self._parts.bus, secret, days=settings.generated_days)
-        prefixes = [Answers(self._parts.bus, secret).prefix(self._user), records.prefix(self._user)]
-        await forget_values(self._parts.bus, prefixes)
+        answers = Answers(self._parts.bus, secret)
+        were = [self._user, *(prefix.removeprefix("u/").removesuffix("/") for prefix in self._brought)]
+        await forget_values(self._parts.bus, [kept.prefix(user) for user in were for kept in (answers, records)])
 
     async def _kakao(self) -> None:
         """Kakao may be away: it is waited for, and in the end gone without. Everything here is gone by then. It is

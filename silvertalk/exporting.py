@@ -1,4 +1,5 @@
-"""Giving somebody everything that is theirs: one ZIP of JSON, photos and voices, made by a worker, fetched by a link.
+"""Giving somebody everything that is theirs: one ZIP of JSON, photos, voices, films and pictures, made by a worker and
+fetched by a link.
 
 It is written to a file page by page and object by object, so that whoever has talked for years costs no more memory
 than whoever came today, and lies in the media store among the person's own things until it expires.
@@ -22,8 +23,10 @@ from silvertalk.audit import note
 from silvertalk.belongings import BELONGINGS, Belonging
 from silvertalk.database import Database, refuse_erased
 from silvertalk.errors import AccountErased, MediaTooLarge
+from silvertalk.generation_records import Generation, GenerationRecords, asked_at, outputs_prefix
 from silvertalk.job_kinds import Report, WorkParts
 from silvertalk.jobs import JobRow, Jobs
+from silvertalk.keys import signing_secret
 from silvertalk.media.store import MediaStore, user_prefix
 from silvertalk.models import Job
 from silvertalk.scratch import scratch_folder, scratch_of
@@ -44,6 +47,8 @@ turns.json          이야기의 한 마디 한 마디 (transcript: 내가 한 �
 memories.json       복실이가 기억하는 것
 photos.json         사진의 때와 곳, photos/ 에 사진
 calendar_events.json 달력
+videos.json         추억 영상, videos/ 에 영상
+generated.json      만들어 달라고 하신 그림과 영상, generated/ 에 그 그림과 영상
 voices/             간직하기로 하신 내 목소리
 나머지              설정, 동의, 로그인, 기기, 지난 작업
 
@@ -178,6 +183,7 @@ class _Export:
                 objects = await self._rows(packed, belonging)
                 for key, name in objects:
                     await self._object(packed, key, name)
+            await self._generated(packed)
             packed.writestr("left_out.json", json.dumps(self._left_out))
 
     async def _rows(self, packed: zipfile.ZipFile, belonging: Belonging) -> list[tuple[str, str]]:
@@ -214,6 +220,18 @@ class _Export:
                 )
             )
 
+    async def _generated(self, packed: zipfile.ZipFile) -> None:
+        """What a model made for them, which no table knows of: their words, and what came of them. Redis may have lost
+        its memory; what lies in the store is given all the same. Raises BusUnavailable."""
+        settings, below = self._parts.settings, outputs_prefix(self._user)
+        records = GenerationRecords(self._parts.bus, signing_secret(settings), days=settings.generated_days)
+        theirs = {generation.id: generation async for generation in records.all_of(self._user)}
+        lines = [_told(theirs[generation]) for generation in sorted(theirs)]
+        packed.writestr("generated.json", json.dumps(lines, ensure_ascii=False, indent=1, default=_plain))
+        named = [key for one in theirs.values() for key in (*one.keys, one.source) if key.startswith(below)]
+        for key in dict.fromkeys([*named, *await self._parts.media.some_below(below)]):
+            await self._object(packed, key, f"generated/{_flat(key.removeprefix(below))}")
+
     async def _object(self, packed: zipfile.ZipFile, key: str, name: str) -> None:
         try:
             stored = await self._parts.media.head(key)
@@ -226,6 +244,18 @@ class _Export:
         suffix = Path(key).suffix or mimetypes.guess_extension(stored.content_type) or ""
         # A photo is packed already; packing it again takes time and gains nothing.
         await asyncio.to_thread(packed.writestr, f"{name}{suffix}", data, zipfile.ZIP_STORED)
+
+
+def _told(generation: Generation) -> dict[str, Any]:
+    """A generation as its person knows it."""
+    shown = ("id", "kind", "prompt", "video_prompt", "aspect_ratio", "status", "error_code")
+    asked = {"asked_at": datetime.fromtimestamp(asked_at(generation.id), UTC)}
+    return {name: getattr(generation, name) for name in shown} | asked
+
+
+def _flat(name: str) -> str:
+    """A key's name as a file's, without its suffix: "1d…/0.jpg" is "1d…-0"."""
+    return name.removesuffix(Path(name).suffix).replace("/", "-")
 
 
 def _objects(belonging: Belonging, row: Row[Any]) -> list[tuple[str, str]]:

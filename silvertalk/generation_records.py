@@ -13,7 +13,7 @@ import hmac
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from typing import Literal
 
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from silvertalk.keys import derived_key
 from silvertalk.media.store import user_prefix
 from streaming.bus import Bus
+from streaming.bus.forgetting import value_keys
 from streaming.logs import logger
 
 log = logger("generations")
@@ -90,14 +91,24 @@ def new_generation_id() -> str:
     return str(uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | 0x2 << 62 | random))
 
 
+def asked_at(generation: str) -> float:
+    """When a generation was asked for, in Unix seconds, by its id. Raises ValueError for what is no id."""
+    return (uuid.UUID(generation).int >> 80) / 1000
+
+
 def age_days(generation: str) -> float:
-    """Of a generation's id."""
-    return (time.time() - (uuid.UUID(generation).int >> 80) / 1000) / DAY_SECONDS
+    """Of a generation's id. Raises ValueError for what is none."""
+    return (time.time() - asked_at(generation)) / DAY_SECONDS
+
+
+def outputs_prefix(user: str) -> str:
+    """Where everything that was made so for somebody lies in the media store."""
+    return f"{user_prefix(user)}generated/"
 
 
 def output_prefix(user: str, generation: str) -> str:
     """Where everything that belongs to a generation lies in the media store."""
-    return f"{user_prefix(user)}generated/{generation}/"
+    return f"{outputs_prefix(user)}{generation}/"
 
 
 class GenerationRecords:
@@ -105,6 +116,7 @@ class GenerationRecords:
 
     def __init__(self, bus: Bus, secret: bytes, *, days: int) -> None:
         """`days`: how long what was made is kept."""
+        self._bus = bus
         self._values = bus.values
         self._key = derived_key(secret, "generations")
         self._cipher = AESGCM(derived_key(secret, "generation tokens"))
@@ -140,6 +152,16 @@ class GenerationRecords:
     async def at(self, key: str) -> Generation | None:
         """The one that lies there; None where nothing does, or something else."""
         return _decoded(await self._values.get(key))
+
+    async def all_of(self, user: str) -> AsyncIterator[Generation]:
+        """Everything of this person's, in no order; one may come twice."""
+        async for key in value_keys(self._bus, self.prefix(user)):
+            try:
+                asked_at(key.rpartition(":")[2])
+            except ValueError:
+                continue  # a mark, or what was agreed to
+            if (generation := await self.at(key)) is not None:
+                yield generation
 
     async def of_token(self, token: str) -> Generation | None:
         """The one that a webhook's address names; None for what is no token of ours, or of one that is gone."""

@@ -303,9 +303,11 @@ class GenerationSteps:
             return None if now.finished else msgspec.structs.replace(now, looks=now.looks + 1)
 
         now = await self.records.change(generation, looked)
-        if now is not None and now.looks >= MAX_LOOKS:
+        if now is None:
+            await self._drop_unwanted(generation)
+        elif now.looks >= MAX_LOOKS:
             await self.finish(now, "failed", error_code=ReplicateAway.code)
-        elif now is not None:
+        else:
             await self.records.wait(now, LOOK_AGAIN_SECONDS)
             self._look_later(now, LOOK_AGAIN_SECONDS)
 

@@ -137,7 +137,8 @@ Ask = Callable[[str, str], Awaitable[Answer | None]]
 
 
 async def write_story(talk: Talk, ask: Ask | None) -> Story:
-    """The story of a talk with at least one photo. Never fails: what no model writes is told in the person's words."""
+    """The story of a talk with at least one photo: what no model writes is told in the person's words. Raises what
+    `ask` does, and nothing else."""
     talk = replace(talk, told=tuple(tellable(talk.told, talk.language)))
     placed = _places(talk)
     source, sentences = "words", _own(talk, placed)

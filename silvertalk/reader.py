@@ -31,11 +31,15 @@ from streaming.protocol import (
 )
 
 AUDIO_SPEED = 1.25
-AUDIO_BURST_SECONDS = 2.0
-"""Microphones' clocks drift and radios stall and catch up; beyond this it is no microphone."""
+AUDIO_BURST_SECONDS = 12.0
+"""Microphones' clocks drift (2 s are plenty), and what a client kept of 10 s without a line it sends at once, over the
+same connection where only the radio stalled and over a new one where that was lost. Beyond this it is no microphone."""
 MESSAGES_PER_SECOND = 200
 MESSAGES_BURST = 1000
 """Four times what a microphone of 20 ms frames and its player send; tiny messages cost as much as large ones."""
+TURNS_PER_SECOND = 1.0
+TURNS_BURST = 10
+"""Turns begun by hand, typed or pushed: each is a reply that costs the nodes and a row that all have to wait for."""
 FAULTS_PER_SECOND = 0.5
 FAULT_BURST = 20
 RECEIVED_EVERY_SAMPLES = MICROPHONE_RATE
@@ -63,16 +67,15 @@ class Reader:
         *,
         tell: Callable[[Event], None],
         tell_fault: Callable[[ProtocolError], None],
-        burst_seconds: float = AUDIO_BURST_SECONDS,
     ) -> None:
-        """`burst_seconds`: audio that may come at once."""
         self._socket = socket
         self._session = session
         self._microphone = microphone
         self._tell = tell
         self._tell_fault = tell_fault
-        self._audio = Bucket(AUDIO_SPEED * MICROPHONE_RATE, burst_seconds * MICROPHONE_RATE)
+        self._audio = Bucket(AUDIO_SPEED * MICROPHONE_RATE, AUDIO_BURST_SECONDS * MICROPHONE_RATE)
         self._messages = Bucket(MESSAGES_PER_SECOND, MESSAGES_BURST)
+        self._turns = Bucket(TURNS_PER_SECOND, TURNS_BURST)
         self._faults = Bucket(FAULTS_PER_SECOND, FAULT_BURST)
         self._told_received = 0
 
@@ -90,7 +93,7 @@ class Reader:
             try:
                 if isinstance(message, bytes):
                     self._hear(message, loop.time())
-                elif self._obey(decode_client(message)):
+                elif self._obey(decode_client(message), loop.time()):
                     return True
             except ProtocolError as error:
                 if error.close_code is not None:
@@ -112,8 +115,12 @@ class Reader:
             self._told_received = received
             self._tell(ReceivedSamples(samples=received))
 
-    def _obey(self, message: ClientMessage) -> bool:
+    def _obey(self, message: ClientMessage, now: float) -> bool:
         """Act on a control message; True when the client says good-bye."""
+        if isinstance(message, Text | Commit) and not self._turns.take(1, now):
+            raise fault(
+                "too_many_turns", f"more than {TURNS_BURST} turns begun by hand, and {TURNS_PER_SECOND:g} a second"
+            )
         match message:
             case Playback():
                 self._session.played(message.turn, message.samples, flushed=False)

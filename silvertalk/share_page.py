@@ -34,11 +34,16 @@ h2{font-size:1.4rem;margin:0 0 .75rem}
 .note{margin-top:1.75rem;font-size:1.125rem;color:#5d4037;text-align:center}
 a{color:#3e2723;font-weight:700}
 .sorry{text-align:center;padding-top:4rem}
-.sorry .paw{font-size:4rem;line-height:1}
+.sorry .paw{display:block;width:4.5rem;margin:0 auto 1.25rem;fill:#8d5524}
 @media (prefers-contrast:more){body,.when,.note{color:#000}}
 """
 STYLE_HASH = base64.b64encode(sha256(STYLE.encode()).digest()).decode()
-MAX_DESCRIPTION_CHARACTERS = 120
+PAW = (
+    '<svg class="paw" viewBox="0 0 64 60" aria-hidden="true"><ellipse cx="32" cy="42" rx="16" ry="14"/>'
+    '<ellipse cx="9" cy="27" rx="7" ry="9"/><ellipse cx="24" cy="12" rx="7" ry="10"/>'
+    '<ellipse cx="41" cy="12" rx="7" ry="10"/><ellipse cx="56" cy="27" rx="7" ry="9"/></svg>'
+)
+"""Drawn, since a letter for it is an empty box wherever no font has it."""
 
 Missing = Literal["unknown", "over", "away"]
 
@@ -102,38 +107,36 @@ def share_page(film: SharedFilm) -> str:
 
 
 def description_of(film: SharedFilm) -> str:
-    """In one line, for whoever sees the link in a chat: what is told first, or what it is."""
-    told = " ".join(film.sentences)
-    text = told or _WORDS[film.language]["by"]
-    return text if len(text) <= MAX_DESCRIPTION_CHARACTERS else text[: MAX_DESCRIPTION_CHARACTERS - 1].rstrip() + "…"
+    """In one line, for whoever sees the link in a chat: what it is, and nothing of what was said. A chat shows it to
+    all who are in it, before anybody has opened the link."""
+    return _WORDS[film.language]["by"]
 
 
 def missing_page(why: Missing) -> str:
     """In Korean first: nobody knows whose link it was."""
     title, text = _MISSING[why]
-    body = f'<div class="sorry"><p class="paw" aria-hidden="true">🐾</p><h1>{title}</h1><p>{text}</p></div>'
+    body = f'<div class="sorry">{PAW}<h1>{title}</h1><p>{text}</p></div>'
     return _document("ko", title, body, f'<meta property="og:title" content="{title}">')
 
 
-def policy(film_origin: str) -> str:
-    """The page's Content-Security-Policy. `film_origin`: where the film is served from besides here; may be empty."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src 'sha256-{STYLE_HASH}'",
-            "img-src 'self'",
-            f"media-src 'self' {film_origin}".rstrip(),
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src 'sha256-{STYLE_HASH}'",
+        "img-src 'self'",
+        "media-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
     )
+)
+"""The page's Content-Security-Policy."""
 
 
-def headers(film_origin: str = "") -> dict[str, str]:
+def headers() -> dict[str, str]:
     """Of every answer below a shared link. No search engine keeps it, no other site learns the link from a click."""
     return {
-        "Content-Security-Policy": policy(film_origin),
+        "Content-Security-Policy": POLICY,
         "Permissions-Policy": "microphone=(), camera=(), geolocation=(), payment=(), usb=()",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

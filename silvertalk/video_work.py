@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,9 @@ LOOK_AGAIN_SECONDS = 1.0
 PHOTO_SECONDS = 10.0
 """A photo is still being prepared: so much later it is there."""
 ASK_SECONDS = 90.0
+WORDS_AWAITED = timedelta(minutes=10)
+"""From when the film was asked for, while a model that writes its words is asked too often: a quota of the minute is
+back by then, and nobody waits in a conversation. After that the person's own words are told."""
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
 FOR_GOOD = frozenset({"no_pictures", "too_many_slides", "equipment_missing"})
 """Why a film fails that no further try makes."""
@@ -224,11 +227,20 @@ class _Making:
             try:
                 result = await self._parts.bus.errands.ask(wanted, within=ASK_SECONDS)
             except ErrandError as error:
+                self._wait_for_words(error)
                 log.info("narration_not_written", reason=error.reason)
                 return None
             return Answer(result.text, result.source)
 
         return await write_story(material.talk, ask)
+
+    def _wait_for_words(self, error: ErrandError) -> None:
+        """Raises JobPostponed where a model will write them soon enough."""
+        wait = error.retry_after_seconds
+        waited = self._job.updated_at - self._job.created_at  # both of the database's clock
+        if wait > 0 and waited + timedelta(seconds=wait) <= WORDS_AWAITED:
+            log.info("narration_awaited", seconds=round(wait, 1))
+            raise JobPostponed(wait)
 
     async def _keep(self, story: Story) -> Story:
         await self._change(story=story.as_kept(), title=story.title)

@@ -23,6 +23,7 @@ from silvertalk.models import Photo, Session, SessionPhoto, Video
 from silvertalk.notices import Notices
 from silvertalk.paging import Cursor, Page, page_of
 from silvertalk.people import ensure_person
+from streaming.voices import VoiceName
 
 NEW_DAYS = 14
 """How long a video that nobody has seen is announced."""
@@ -43,7 +44,7 @@ _photos: Table = Photo.__table__  # type: ignore[assignment]
 class Narrator(NamedTuple):
     """A voice that reads a video's story."""
 
-    id: str
+    id: VoiceName
     name: str
     description: str
 
@@ -79,7 +80,7 @@ async def generate(
     session: str,
     *,
     video_type: VideoType = "slideshow",
-    voice_id: str = "",
+    voice_id: VoiceName | None = None,
     own_voice: bool = True,
 ) -> Video:
     """Have one made of a finished conversation; one that is being made of it is that one.

@@ -55,14 +55,15 @@ class IllegalMove(StreamingError):
 class ErrandError(StreamingError):
     """There is no result, and `reason` says why: those of `streaming.messages.ErrandFailed`, and `deadline`.
 
-    Asking again may help where it was `deadline` or `engine`.
+    Asking again may help where it was `deadline` or `engine`, and `retry_after_seconds` later where those are given.
     """
 
     code = "errand_failed"
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, retry_after_seconds: float = 0.0) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BusError(StreamingError):

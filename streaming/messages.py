@@ -384,6 +384,8 @@ class ErrandFailed(Message, frozen=True):
 
     reason: Literal["unable", "bad_errand", "too_large", "poison", "engine"]
     detail: str = ""
+    retry_after_seconds: float = 0.0
+    """So much later it may be done: a service was asked too often. 0: nobody knows of such a time."""
 
 
 # --- journal ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gpu_node.engines.scripted import ScriptedLlm
 from silvertalk.login import Guest, Refused, fetch_ticket, log_in_as_guest
-from streaming.protocol import Hello, SpokenAudio, Text, TurnCommitted, encode_client
+from silvertalk.reader import TURNS_BURST
+from streaming.protocol import Cancel, Hello, SpokenAudio, Text, TurnCommitted, encode_client
 from tests import product
 from tests.caller import calling
 from tests.valkey import Valkey
@@ -186,12 +187,37 @@ async def test_a_small_fault_is_told_and_the_talk_goes_on(
                     pass
 
 
+async def test_turns_begun_by_hand_are_counted(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(["네."], first_token_ms=10)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
+        async with inside(served) as socket:
+            for number in range(TURNS_BURST + 3):
+                await socket.send(encode_client(Text(text=f"{number}번 이야기예요.")))
+                await socket.send(encode_client(Cancel()))
+            seen: list[str] = []
+            while seen.count("too_many_turns") < 3:
+                seen.append(await told(socket))
+
+
+async def test_what_a_stalled_radio_kept_is_taken(valkey: Valkey, tmp_path: Path) -> None:
+    """Ten seconds at once, over the same connection."""
+    llm = ScriptedLlm(["네."], first_token_ms=10)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
+        async with inside(served) as socket:
+            for _ in range(500):
+                await socket.send(bytes(640))
+            await socket.send(encode_client(Text(text="다시 들리세요?")))
+            async with asyncio.timeout(10):
+                while "turn.committed" not in str(await socket.recv()):
+                    pass
+
+
 @pytest.mark.parametrize(
     ("messages", "code", "close"),
     [
         ([bytes(4098)], "message_too_large", 4413),
         ([json.dumps({"type": "text", "text": "x" * 20_000})], "message_too_large", 4413),
-        ([bytes(4096)] * 40, "audio_too_fast", 4429),
+        ([bytes(4096)] * 120, "audio_too_fast", 4429),
         (["{"] * 30, "too_many_faults", 4400),
     ],
 )

@@ -15,11 +15,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpu_node.engines import ReplyRequest, Samples, Token, Word
+from gpu_node.engines import LanguageModel, ReplyRequest, Samples, Token, Word
+from gpu_node.engines.chain import FallbackChain
 from gpu_node.engines.gemini import GeminiLlm
 from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.worker import Worker
-from silvertalk.standins.gemini import GeminiStandIn, Scenario
+from silvertalk.standins.gemini import GeminiStandIn, Scenario, rate_limited
 from silvertalk.standins.serving import served
 from streaming.bus import Bus, Limits
 from streaming.errors import ErrandError
@@ -89,6 +90,26 @@ async def test_an_engine_that_only_talks_kindly_writes_nothing_down(valkey: Valk
         with pytest.raises(ErrandError) as refused:
             await bus.errands.ask(ErrandOpened(errand="", kind="ask", text="a", instructions="b"), within=WITHIN)
     assert refused.value.reason == "unable"
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_who_asks_is_told_when_a_model_that_was_asked_too_often_may_answer(valkey: Valkey, alone: bool) -> None:
+    wanted = ErrandOpened(errand="", kind="ask", text="a", instructions="b", outside_services=True)
+    gemini = GeminiStandIn()
+    async with served(gemini.app) as url:
+        models: list[LanguageModel] = [GeminiLlm("a-key", model="gemini-3.5-flash", base_url=url)]
+        models += [] if alone else [Echo(name="reflective")]
+        chain = FallbackChain(models)
+        async with product.node(valkey.url, llm=chain), asker(valkey) as bus:
+            gemini.answer_next(rate_limited("37s"))
+            with pytest.raises(ErrandError) as refused:
+                await bus.errands.ask(wanted, within=WITHIN)
+            assert 30.0 < refused.value.retry_after_seconds <= 37.0
+            agreed_to_none = msgspec.structs.replace(wanted, outside_services=False)
+            with pytest.raises(ErrandError) as refused:
+                await bus.errands.ask(agreed_to_none, within=WITHIN)
+            assert refused.value.retry_after_seconds == 0.0
+        await chain.aclose()
 
 
 async def test_an_outside_model_is_asked_only_with_consent(valkey: Valkey) -> None:

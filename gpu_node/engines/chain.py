@@ -41,10 +41,20 @@ class FallbackChain:
         self._engines = tuple(engines)
         self._rest_seconds = rest_seconds
         self._rests_until: dict[int, float] = {}
+        self._asked_too_often: set[int] = set()
+        """Of those that rest."""
 
     @property
     def engines(self) -> tuple[LanguageModel, ...]:
         return self._engines
+
+    def throttled_seconds(self, *, outside: bool) -> float:
+        """How much longer the first of the engines rests that were asked too often; 0 where none does. Whoever can wait
+        is answered then. `outside`: such as are outside may be asked."""
+        now = time.monotonic()
+        fit = [id(engine) for engine in self._engines if outside or not engine.outside]
+        rests = [self._rests_until[engine] - now for engine in fit if engine in self._asked_too_often]
+        return min((rest for rest in rests if rest > 0), default=0.0)
 
     async def warm_up(self) -> None:
         """Warms every engine; raises what the last one said only when none of them is ready."""
@@ -96,6 +106,8 @@ class FallbackChain:
         rest = self._rest(error)
         if rest:
             self._rests_until[id(engine)] = time.monotonic() + rest
+            throttled = isinstance(error, LlmRateLimited)
+            (self._asked_too_often.add if throttled else self._asked_too_often.discard)(id(engine))
         details = {"engine": engine.name, "during": during, "detail": str(error), "rest_seconds": rest}
         if isinstance(error, LlmMisconfigured):
             log.error("llm_failed", code=error.code, **details)

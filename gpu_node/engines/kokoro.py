@@ -41,6 +41,14 @@ MIN_TOKENS = 12
 DEFAULT_VOICE = "jf_nezumi"
 """Of the five Japanese voices the one that is best understood (benchmarks/tts_round_trip.py)."""
 
+CALLED = {
+    "warm_female": DEFAULT_VOICE,
+    "soft_male": "jm_kumo",
+    "bright_female": "jf_gongitsune",
+}
+"""Who speaks under the names of `streaming.voices`: of five Japanese voices the three that are best understood, the
+only man's among them (benchmarks/README.md). The original model's files have them as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
@@ -87,12 +95,13 @@ class Kokoro:
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Generator[Samples]:
         """Yields one phrase after another, each with the pause that follows it, so that sentences may be joined.
 
-        `speed` 1.0 is the voice's own pace, 0.9 suits older listeners; it is applied here and nowhere else. A voice
-        that this engine lacks is replaced by the default one. Text without a word yields nothing.
+        `speed` 1.0 is the voice's own pace, 0.9 suits older listeners; it is applied here and nowhere else. `voice`: a
+        name of `streaming.voices`, or of the model's own. One that this engine lacks is replaced by the default one.
+        Text without a word yields nothing.
         """
         if language not in self.languages:
             raise UnsupportedLanguage(f"kokoro speaks {sorted(self.languages)}, not {language}")
-        style = self._voices.get(voice)
+        style = self._voices.get(CALLED.get(voice, voice))
         if style is None:
             style = self._voices.get(DEFAULT_VOICE, next(iter(self._voices.values())))
         speed = min(max(speed, 0.5), 2.0)

@@ -47,7 +47,8 @@ class Piper:
             pass
 
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Generator[Samples]:
-        """Yields one sentence after another with the pause that follows it. There is one voice; `voice` is ignored."""
+        """Yields one sentence after another with the pause that follows it. There is one voice, a man's,
+        whichever is asked for."""
         from piper import SynthesisConfig
 
         if language not in self.languages:

@@ -90,8 +90,8 @@ class Xtts:
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Generator[Samples]:
         """Yields chunks as they come, empty ones while they do not, and after each piece its pause.
 
-        A voice that this engine lacks is replaced by the house's. Text without a word yields nothing. Raises
-        EngineError when the process dies over it.
+        One of `streaming.voices` is the recording of that name; a voice that this engine lacks is replaced by the
+        house's. Text without a word yields nothing. Raises EngineError when the process dies over it.
         """
         if language not in self.languages:
             raise UnsupportedLanguage(f"xtts speaks {sorted(self.languages)}, not {language}")

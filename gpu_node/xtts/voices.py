@@ -83,9 +83,12 @@ class Voices:
         return (*self._stored, *sorted(path.name for path in self._recordings.glob("*.wav")))
 
     def latents(self, name: str) -> Latents:
-        """Of `name`, or of the house's voice. Raises WeightsMissing for a recording that cannot serve."""
+        """Of `name`, or of the house's voice. Raises WeightsMissing for a recording that cannot serve.
+
+        A recording is known without its suffix as well: `warm_female.wav` is whoever shall speak under that name
+        (`streaming.voices`). Which of the stored speakers would, nobody has listened for."""
         if not self._is_known(name):
-            name = self.house
+            name = f"{name}.wav" if self._is_known(f"{name}.wav") else self.house
         if (known := self._known.get(name)) is not None:
             self._known.move_to_end(name)
             return known

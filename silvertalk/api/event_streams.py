@@ -12,6 +12,7 @@ from typing import Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from silvertalk.api.until_gone import until_gone
 from silvertalk.errors import ClientTooSlow
 
 HEARTBEAT_SECONDS = 15.0
@@ -51,17 +52,10 @@ class EventStream(Response):
         self._send_seconds = send_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        telling = asyncio.create_task(self._tell(send), name="events")
-        leaving = asyncio.create_task(_until_gone(receive), name="events-left")
         try:
-            await asyncio.wait([telling, leaving], return_when=asyncio.FIRST_COMPLETED)
+            await until_gone(self._tell(send), receive, name="events")
         finally:
-            for task in (telling, leaving):
-                task.cancel()
-            await asyncio.wait([telling, leaving])
             self._source.leave()
-        if not telling.cancelled() and (error := telling.exception()) is not None:
-            raise error
 
     async def _tell(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -84,8 +78,3 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": not last})
         except TimeoutError:
             raise ClientTooSlow(f"nothing taken in {self._send_seconds} s") from None
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

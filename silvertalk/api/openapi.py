@@ -1,4 +1,4 @@
-"""What `/openapi.json` says beyond the routes themselves: the answers of all that stands before them.
+"""`/openapi.json`: what the routes say of themselves, and the answers of all that stands before them.
 
 A route documents what it can raise itself. What the envelope, the limits, the token and the idempotency key can
 answer is the same everywhere and is added here, once.
@@ -6,9 +6,13 @@ answer is the same everywhere and is added here, once.
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
 
 from silvertalk.api.idempotency import HEADER, KEY, REPEATED_HEADER, promised
 from silvertalk.api.problems import MEDIA_TYPE, documented
@@ -37,6 +41,7 @@ EVERYWHERE: Errors = (OriginRefused, TooSlow, RequestTooLarge, RateLimited)
 WITH_A_TOKEN: Errors = (TokenMissing, TokenRefused, TokenExpired, AccountErased, DatabaseAway, BusAway)
 WITH_A_KEY: Errors = (RequestInvalid, KeyReused, StillAnswering, AnswerNotKept, BusAway)
 WITH_A_BODY: Errors = (RequestError, RequestInvalid)
+PATH = "/openapi.json"
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 KEY_PARAMETER = {
@@ -50,7 +55,7 @@ KEY_PARAMETER = {
 
 
 def describe(app: FastAPI) -> None:
-    """Have `app.openapi()` tell the whole."""
+    """Have `app.openapi()` tell the whole, and `/openapi.json` as well."""
     routes_alone = app.openapi
 
     def whole() -> dict[str, Any]:
@@ -64,6 +69,27 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = whole  # type: ignore[method-assign]
+    app.add_route(PATH, _Page(app).answer, include_in_schema=False)
+
+
+class _Page:
+    """The page, made where somebody first asks for it: a second of work, beside whoever talks at this gateway."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._making = asyncio.Lock()
+        self._page = b""
+
+    async def answer(self, request: Request) -> Response:
+        async with self._making:  # who asks meanwhile waits for the same
+            if not self._page:
+                self._page = await asyncio.to_thread(self._made)
+        return Response(self._page, media_type="application/json")
+
+    def _made(self) -> bytes:
+        # Piece by piece: written in one go a megabyte of JSON keeps the interpreter, and the event loop, for 50 ms.
+        encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+        return "".join(encoder.iterencode(self._app.openapi())).encode()
 
 
 def _add(method: str, path: str, operation: dict[str, Any]) -> None:

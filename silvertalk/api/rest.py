@@ -50,6 +50,7 @@ def rest(services: Services) -> FastAPI:
         title="SilverTalk",
         version=__version__,
         description="Errors are RFC 9457 problems: `message` is for the person, `code` for the program.",
+        openapi_url=None,  # FastAPI would make the page on the event loop; `describe` serves it
         docs_url=None,
         redoc_url=None,
         middleware=[

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from silvertalk.accounts import Accounts
 from silvertalk.api.limiting import Limiter
+from silvertalk.api.shared_films import SharedFilms
 from silvertalk.auth import check_origin, identify
 from silvertalk.database import Database
 from silvertalk.generation_waiting import GenerationWaits
@@ -58,6 +59,7 @@ class Services:
     webhook_keys: WebhookKeys
     generations: Generations
     generation_waits: GenerationWaits
+    films: SharedFilms
     origins: frozenset[str]
     """Web origins that may ask."""
     door: Callable[[], None]
@@ -111,6 +113,7 @@ class Services:
             webhook_keys=WebhookKeys(settings, replicate),
             generations=generations,
             generation_waits=GenerationWaits(generations, notices.feeds),
+            films=SharedFilms(media),
             origins=settings.origins() if origins is None else origins,
             door=door,
             talk=talk,

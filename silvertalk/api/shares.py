@@ -8,12 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from silvertalk import video_shares
 from silvertalk.api.ids import UUID_PATTERN
@@ -29,7 +28,6 @@ from silvertalk.errors import (
     RequestInvalid,
     VideoNotReady,
 )
-from silvertalk.models import Video
 from silvertalk.share_page import Missing, SharedFilm, description_of, headers, missing_page, share_page
 from silvertalk.story import story_of
 from silvertalk.treatment import zone_named
@@ -38,8 +36,6 @@ from silvertalk.video_shares import DAYS, MAX_DAYS, Found
 router = APIRouter(prefix="/videos", tags=["video"], dependencies=[Depends(our_origin)])
 public = APIRouter(prefix="/v", tags=["shared"])
 
-FILM_SECONDS = 900
-"""A link to the film itself: long enough to be watched and watched again; a share that is revoked ends as soon."""
 MAX_STILL_BYTES = 4 * 1024 * 1024
 
 _ERRORS = (RequestInvalid, NotFound, RateLimited, DatabaseAway)
@@ -49,6 +45,7 @@ _STATUS: dict[Missing, HTTPStatus] = {
     "away": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _PAGE = {"text/html": {"schema": {"type": "string"}}}
+_FILM = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
 _SORRY = {
     404: {"description": "No such link.", "content": _PAGE},
     410: {"description": "The link has expired or was revoked.", "content": _PAGE},
@@ -149,26 +146,42 @@ async def page(request: Request, services: ServicesOf, token: Token) -> Response
     found = await _opened(services, token)
     if isinstance(found, Response):
         return found
-    link = await _link(services, found.video)
-    parts = urlsplit(link or "")
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    return HTMLResponse(share_page(_film(request, services, token, found)), headers=headers(origin))
+    return HTMLResponse(share_page(_film(request, services, token, found)), headers=headers())
 
 
 @public.head("/{token}/film", include_in_schema=False)
 @public.get(
     "/{token}/film",
-    summary="A shared video's film, by a link that expires",
-    response_class=RedirectResponse,
-    status_code=307,
-    responses={307: {"description": "To the film."}, **_SORRY},
+    summary="A shared video's film",
+    response_class=Response,
+    responses={
+        200: {"content": _FILM},
+        206: {"description": "The range asked for.", "content": _FILM},
+        416: {"description": "It has no such range; no body."},
+        **_SORRY,
+    },
 )
 async def film(services: ServicesOf, token: Token) -> Response:
+    """The film itself, or one range of its bytes. It ends within a minute of its link's being taken back."""
     found = await _opened(services, token)
     if isinstance(found, Response):
         return found
-    link = await _link(services, found.video)
-    return _sorry("away") if link is None else RedirectResponse(link, 307, headers=headers())
+    try:
+        stored = await services.media.head(found.video.object_key if found.video else "")
+    except ValueError:
+        return _sorry("over")
+    except MediaAway:
+        return _sorry("away")
+    if stored is None:
+        return _sorry("over")
+
+    async def is_open() -> bool:
+        try:
+            return (await video_shares.opened(services.database, token)).state == "open"
+        except DatabaseAway:
+            return True  # nor could anybody take it back meanwhile
+
+    return services.films.answer(stored, headers(), is_open=is_open, busy=_sorry("away"))
 
 
 @public.head("/{token}/still.jpg", include_in_schema=False)
@@ -179,7 +192,7 @@ async def film(services: ServicesOf, token: Token) -> Response:
     responses={200: {"content": {"image/jpeg": {}}}, **_SORRY},
 )
 async def still(services: ServicesOf, token: Token) -> Response:
-    """The picture itself: a chat's server fetches it once, and follows no redirect to a place that expires."""
+    """The picture itself, which a chat's server fetches once."""
     found = await _opened(services, token)
     if isinstance(found, Response):
         return found
@@ -198,14 +211,6 @@ async def _opened(services: Services, token: str) -> Found | Response:
     except DatabaseAway:
         return _sorry("away")
     return found if found.state == "open" else _sorry(found.state)
-
-
-async def _link(services: Services, video: Video | None) -> str | None:
-    """To the film itself; None while the store is away."""
-    try:
-        return await services.media.link(video.object_key, seconds=FILM_SECONDS) if video is not None else None
-    except MediaAway:
-        return None
 
 
 def _sorry(why: Missing) -> Response:

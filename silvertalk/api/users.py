@@ -21,6 +21,7 @@ from silvertalk.habits import MAX_SPEECH_RATE, MIN_SPEECH_RATE, Changes, Habits,
 from silvertalk.people import Person
 from silvertalk.voice_keeping import forget_voices
 from streaming.protocol import MAX_PATIENCE, MIN_PATIENCE
+from streaming.voices import VoiceName
 
 router = APIRouter(prefix="/users/me", tags=["users"], dependencies=[Depends(our_origin)])
 
@@ -96,7 +97,7 @@ class PersonAnswer(AccountAnswer):
     patience: float = Field(description="1: waits as long as it learned to; 2: twice as long", examples=[1.0])
     font_scale: float = Field(examples=[1.2])
     barks: bool = Field(description='it may say "멍!" now and then')
-    voice: str = Field(description="empty for the usual one")
+    voice: str = Field(description="of `/videos/voices`; empty for the usual one")
     quiet_hours: QuietHours | None
     time_zone: str = Field(description="IANA; empty for the server's", examples=["Asia/Seoul"])
     guardian: Guardian | None
@@ -117,7 +118,7 @@ class PersonChange(BaseModel):
     patience: Annotated[float, Field(ge=MIN_PATIENCE, le=MAX_PATIENCE)] | None = None
     barks: bool | None = None
     font_scale: Annotated[float, Field(ge=MIN_FONT_SCALE, le=MAX_FONT_SCALE)] | None = None
-    voice: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,32}$")] | None = None
+    voice: Literal[VoiceName, ""] | None = None
     quiet_hours: QuietHours | None = None
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(_zone)] | None = None
     guardian: Guardian | None = None

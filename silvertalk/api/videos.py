@@ -25,7 +25,8 @@ from silvertalk.errors import (
 )
 from silvertalk.models import Video
 from silvertalk.story import story_of
-from silvertalk.videos import NARRATORS, Progress, VideoType
+from silvertalk.videos import Progress, VideoType
+from streaming.voices import VoiceName
 
 router = APIRouter(prefix="/videos", tags=["video"], dependencies=[Depends(our_origin)])
 
@@ -49,9 +50,7 @@ class NewVideo(BaseModel):
     video_type: VideoType = Field(
         default="slideshow", description="`ai_animated`: slides move, where this server can have that made"
     )
-    voice_id: str | None = Field(
-        default=None, pattern="^(" + "|".join(each.id for each in NARRATORS) + ")$", description="of `/videos/voices`"
-    )
+    voice_id: VoiceName | None = Field(default=None, description="of `/videos/voices`")
     own_voice: bool = Field(
         default=True, description="the person's own recorded sentences are heard, where they agreed to keep their voice"
     )
@@ -129,7 +128,7 @@ class DeletedAnswer(BaseModel):
 
 
 class VoiceAnswer(BaseModel):
-    id: str = Field(examples=["warm_female"])
+    id: VoiceName
     name: str = Field(examples=["따뜻한 여성 목소리"])
     description: str
     is_default: bool
@@ -137,7 +136,7 @@ class VoiceAnswer(BaseModel):
 
 class VoicesAnswer(BaseModel):
     voices: list[VoiceAnswer]
-    default: str = Field(examples=["warm_female"])
+    default: VoiceName
 
 
 async def _links(services: Services, video: Video) -> tuple[str | None, str | None]:
@@ -227,7 +226,7 @@ async def generate(services: ServicesOf, identity: Asking, body: NewVideo) -> Ge
         identity.user,
         body.session_id,
         video_type=body.video_type,
-        voice_id=body.voice_id or "",
+        voice_id=body.voice_id,
         own_voice=body.own_voice,
     )
     return _asked(video)

@@ -7,7 +7,6 @@ its signature. What is served never runs: its type is said and not guessed, and 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -25,6 +24,7 @@ from silvertalk.errors import MediaAway, RequestInvalid
 from silvertalk.limits import network_of
 from silvertalk.media.folder import DOOR, Allowed, FolderStore, Opened
 from silvertalk.media.multipart import End, Part, Piece, read_multipart
+from silvertalk.media.ranges import extent_of
 from silvertalk.media.store import MediaStore, disposition
 from streaming.logs import logger
 
@@ -50,8 +50,6 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Referrer-Policy": "no-referrer",
 }
-
-_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 
 
 def media_routes(media: MediaStore, origins: frozenset[str]) -> list[BaseRoute]:
@@ -178,7 +176,7 @@ class _Object(Response):
     """An object, or the one range of it that was asked for. It closes the file."""
 
     def __init__(self, opened: Opened, filename: str) -> None:
-        super().__init__(headers={**HEADERS, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=60"})
+        super().__init__(headers={**HEADERS, "Cache-Control": "private, max-age=60"})
         stored = opened.stored
         del self.headers["content-length"]
         self.headers["Content-Type"] = stored.content_type
@@ -188,12 +186,13 @@ class _Object(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            start, end = self._extent(Headers(scope=scope).get("range", ""))
-            self.headers["Content-Length"] = str(end - start)
+            extent = extent_of(Headers(scope=scope).get("range", ""), self._size)
+            self.status_code = extent.status
+            self.headers.update(extent.headers)
             async with asyncio.timeout(IDLE_SECONDS) as idle:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 if scope["method"] != "HEAD":
-                    await self._body(send, start, end, idle)
+                    await self._body(send, extent.start, extent.end, idle)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await asyncio.to_thread(self._file.close)
@@ -208,25 +207,6 @@ class _Object(Response):
             left -= len(data)
             idle.reschedule(asyncio.get_running_loop().time() + IDLE_SECONDS)
             await send({"type": "http.response.body", "body": data, "more_body": True})
-
-    def _extent(self, asked: str) -> tuple[int, int]:
-        """First byte and the one after the last; sets the status. Several ranges at once get the whole, as RFC 9110
-        allows."""
-        match = _RANGE.fullmatch(asked)
-        if match is None or match.groups() == ("", ""):
-            return 0, self._size
-        first, last = match.groups()
-        start = int(first) if first else max(0, self._size - int(last))
-        end = min(int(last) + 1, self._size) if first and last else self._size
-        if first and last and int(last) < start:
-            return 0, self._size  # not a range at all
-        if start >= self._size or start >= end:
-            self.status_code = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-            self.headers["Content-Range"] = f"bytes */{self._size}"
-            return 0, 0
-        self.status_code = HTTPStatus.PARTIAL_CONTENT
-        self.headers["Content-Range"] = f"bytes {start}-{end - 1}/{self._size}"
-        return start, end
 
 
 class _Arriving:

@@ -137,6 +137,17 @@ class FolderStore:
 
         return await self.within(read)
 
+    async def read_part(self, key: str, start: int, end: int) -> bytes:
+        def read() -> bytes:
+            opened = self.open(key)
+            if opened is None:
+                raise KeyError(key)
+            with opened.file:
+                opened.file.seek(start, 1)
+                return opened.file.read(end - start)
+
+        return await self.within(read)
+
     async def link(self, key: str, *, seconds: int = LINK_SECONDS, filename: str = "") -> str:
         until = str(int(time.time()) + seconds)
         name = filename[:MAX_FILENAME_CHARACTERS]

@@ -163,6 +163,14 @@ class BucketStore:
                     raise MediaTooLarge
                 return bytes(await body.read())
 
+    async def read_part(self, key: str, start: int, end: int) -> bytes:
+        async with _reached("read", end - start):
+            found = await self._client.get_object(
+                Bucket=self._bucket, Key=checked_key(key), Range=f"bytes={start}-{end - 1}"
+            )
+            async with found["Body"] as body:
+                return bytes(await body.read())
+
     async def link(self, key: str, *, seconds: int = LINK_SECONDS, filename: str = "") -> str:
         named = {
             "Bucket": self._bucket,

@@ -70,6 +70,9 @@ class MediaStore(Protocol):
     async def read(self, key: str, max_bytes: int) -> bytes:
         """The object; raises KeyError where there is none, MediaTooLarge where it is larger."""
 
+    async def read_part(self, key: str, start: int, end: int) -> bytes:
+        """Its bytes from `start` to before `end`, which it has; raises KeyError where there is no such object."""
+
     async def link(self, key: str, *, seconds: int = LINK_SECONDS, filename: str = "") -> str:
         """An address that gives the object to whoever has it, for so long; `filename` makes it a download. One without
         a host is on the gateway."""

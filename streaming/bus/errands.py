@@ -9,7 +9,6 @@ earlier one sent counts for nothing once another has claimed.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from streaming.bus.entries import Entry
 from streaming.bus.server import Server
 from streaming.bus.turns import OpenTurn
 from streaming.errors import BusError, ErrandError, StreamGone, StreamingError
+from streaming.logs import logger
 from streaming.messages import (
     MAX_PIECE_BYTES,
     Claimed,
@@ -31,7 +31,7 @@ from streaming.messages import (
     ErrandPiece,
 )
 
-log = logging.getLogger(__name__)
+log = logger("bus.errands")
 
 MAX_MATERIAL_BYTES = 2 * 1024 * 1024
 """A minute of speech; a picture is held smaller. What all errands under way have unsent is bounded by their writers."""
@@ -127,7 +127,7 @@ class _Asking:
             try:
                 await self._turn.hint_reclaim()
             except BusError as error:
-                log.info("an errand's lease cannot be looked at: %s", error)
+                log.info("errand_lease_unseen", error=type(error).__name__)
 
     def _hear(self, found: Sequence[Entry]) -> None:
         for _, message in found:
@@ -145,8 +145,8 @@ class _Asking:
                     self._result = (
                         Result(bytes(self._pieces), source) if whole else ErrandError("engine", "a piece is missing")
                     )
-                case ErrandFailed(reason=reason, detail=detail):
-                    self._result = ErrandError(reason, detail)
+                case ErrandFailed(reason=reason, detail=detail, retry_after_seconds=seconds):
+                    self._result = ErrandError(reason, detail, retry_after_seconds=seconds)
         self._news.set()
 
     def _on_lost(self, reason: StreamingError) -> None:

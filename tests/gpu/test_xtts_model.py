@@ -135,6 +135,17 @@ def test_a_name_it_does_not_know_is_spoken_by_the_house(model: XttsModel, folder
     assert not same(known.latents(SPEAKERS[0]), known.latents(SPEAKERS[1]))
 
 
+def test_a_name_that_a_person_may_choose_is_the_recording_of_that_name(
+    model: XttsModel, own_folder: Path, tmp_path: Path
+) -> None:
+    write_recording(own_folder / "voices" / "soft_male.wav")
+    known = voices(model, own_folder, tmp_path, SPEAKERS[1])
+    assert same(known.latents("soft_male"), known.latents("soft_male.wav"))
+    for name in ("warm_female", "bright_female"):
+        assert same(known.latents(name), known.latents(SPEAKERS[1])), "nobody recorded it: the house speaks"
+    assert not same(known.latents("soft_male"), known.latents(SPEAKERS[1]))
+
+
 def test_a_house_voice_it_does_not_have_is_told_with_those_it_has(
     model: XttsModel, folder: Path, tmp_path: Path
 ) -> None:

@@ -117,6 +117,21 @@ async def test_an_engine_that_asked_for_rest_gets_it() -> None:
         assert len(stand_in.exchanges) == 1
 
 
+async def test_who_can_wait_is_told_how_long_an_engine_rests_that_was_asked_too_often() -> None:
+    async with gemini_then_offline("normal") as (chain, stand_in):
+        assert chain.throttled_seconds(outside=True) == 0.0
+        stand_in.answer_next(rate_limited("37s"))
+        await reply(chain)
+        assert 30.0 < chain.throttled_seconds(outside=True) <= 37.0
+        assert chain.throttled_seconds(outside=False) == 0.0, "it would not be asked"
+
+
+async def test_an_engine_that_rests_for_another_reason_is_not_waited_for() -> None:
+    async with gemini_then_offline("no-such-model") as (chain, _):
+        await reply(chain)
+        assert chain.throttled_seconds(outside=True) == 0.0
+
+
 async def test_a_rested_engine_is_asked_again() -> None:
     async with gemini_then_offline("normal") as (chain, stand_in):
         stand_in.answer_next(rate_limited("1.6s"))

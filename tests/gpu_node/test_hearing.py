@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,7 +23,7 @@ SECOND = 16_000
 class NotingStt(ScriptedStt):
     """Notes each pass: whether it was a final one, over how many samples, and whether it was heard to its end."""
 
-    def __init__(self, *, pass_ms: float = 1, fails_at: int | None = None) -> None:
+    def __init__(self, *, pass_ms: float = 1, fails_at: Collection[int] = ()) -> None:
         super().__init__(pass_ms=pass_ms)
         self.passes: list[tuple[bool, int]] = []
         self.given_up = 0
@@ -31,7 +31,7 @@ class NotingStt(ScriptedStt):
 
     def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
         self.passes.append((final, len(audio)))
-        if len(self.passes) == self._fails_at:
+        if len(self.passes) in self._fails_at:
             raise EngineError("the model is gone")
         try:
             yield from super().transcribe(audio, language=language, final=final)
@@ -155,8 +155,19 @@ async def test_silence_is_no_transcript() -> None:
 
 
 @pytest.mark.parametrize("fails_at", [1, 2])
-async def test_an_engine_that_fails_is_told_to_whoever_waits(fails_at: int) -> None:
-    engine = NotingStt(fails_at=fails_at)
+async def test_a_pass_that_breaks_costs_no_words(fails_at: int) -> None:
+    engine = NotingStt(fails_at=(fails_at,))
+    async with listening(engine) as heard:
+        heard.hear(0, 1)
+        await heard.until(1, engine)
+        heard.hear(1, 1)
+        final = await heard.ear.final(2 * SECOND)
+    assert final.transcript.text and final.transcript.upto_sample == 2 * SECOND
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_an_engine_that_is_gone_is_told_to_whoever_waits(before: int) -> None:
+    engine = NotingStt(fails_at=range(before + 1, 10))
     async with listening(engine) as heard:
         heard.hear(0, 1)
         await heard.until(1, engine)

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_node.engines import Samples
-from gpu_node.engines.kokoro import DEFAULT_VOICE, MAX_TOKENS, Kokoro, phrases
+from gpu_node.engines.kokoro import CALLED, DEFAULT_VOICE, MAX_TOKENS, Kokoro, phrases
 from gpu_node.errors import UnsupportedLanguage, WeightsMissing
 from gpu_node.phrase_audio import PEAK
 from gpu_node.weights import Weights
 from streaming.messages import Language
+from streaming.voices import VOICE_NAMES
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,35 @@ def test_slower_is_longer(kokoro: Kokoro) -> None:
 def test_text_without_a_word_is_silence(kokoro: Kokoro) -> None:
     assert spoken(kokoro, "…!") == []
     assert spoken(kokoro, "") == []
+
+
+def test_each_name_that_a_person_may_choose_is_a_voice_of_its_own(
+    kokoro: Kokoro, hear: Callable[[Samples, Language], str]
+) -> None:
+    assert set(CALLED) == set(VOICE_NAMES) and set(CALLED.values()) <= set(kokoro.voices)
+    text = "점심은 맛있게 드셨어요?"
+    sounds = {name: np.concatenate(spoken(kokoro, text, voice=name)) for name in VOICE_NAMES}
+    for name, sound in sounds.items():
+        own = np.concatenate(spoken(kokoro, text, voice=CALLED[name]))
+        assert np.array_equal(sound, own), "by that name or by the model's own"
+        heard = letters(hear(sound, "ko"))
+        assert sum(syllable in heard for syllable in letters(text)) / len(letters(text)) >= 0.7, f"{name}: {heard}"
+    assert len({len(sound) for sound in sounds.values()}) == len(VOICE_NAMES)
+    pitches = {name: pitch(sound) for name, sound in sounds.items()}
+    assert pitches["soft_male"] < 160 < min(pitches["warm_female"], pitches["bright_female"]), pitches
+
+
+def pitch(sound: Samples, rate: int = 24_000) -> float:
+    """The median over voiced frames of 40 ms, in Hz, by autocorrelation."""
+    frames = sound[: len(sound) // 960 * 960].reshape(-1, 960)
+    found = []
+    for frame in frames[np.sqrt(np.mean(np.square(frames), axis=1)) > 0.05]:
+        course = np.correlate(frame, frame, "full")[len(frame) - 1 :]
+        longest, shortest = rate // 70, rate // 400
+        lag = shortest + int(np.argmax(course[shortest:longest]))
+        if course[lag] > 0.5 * course[0]:
+            found.append(rate / lag)
+    return float(np.median(found))
 
 
 def test_an_unknown_voice_is_the_default_one(kokoro: Kokoro) -> None:

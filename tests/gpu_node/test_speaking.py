@@ -282,6 +282,22 @@ async def test_a_held_reply_begins_to_play_when_it_is_confirmed(monkeypatch: pyt
     await asyncio.wait([sending])
 
 
+async def test_after_a_gap_no_more_is_made_ahead_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tool took long, the player ran dry: it plays on from here, and has not been playing all the while."""
+    now = 1000.0
+    monkeypatch.setattr("gpu_node.outgoing.time", SimpleNamespace(monotonic=lambda: now))
+    out = Outgoing(START, rate=RATE, ahead_seconds=1.0, send=lambda message: None)
+    out.announce("잠시만요.", "scripted")
+    sound = out.sound(RATE)
+    await out.send(sound.add(np.zeros(RATE, dtype=np.float32)))
+    now += 60
+    sending = asyncio.create_task(out.send(sound.add(np.zeros(20 * RATE, dtype=np.float32))))
+    await ticks()
+    assert out.seconds_sent == pytest.approx(2.2, abs=0.21), "what was played, one second ahead, and one piece"
+    sending.cancel()
+    await asyncio.wait([sending])
+
+
 async def ticks() -> None:
     """Let every task go as far as it can."""
     for _ in range(20):

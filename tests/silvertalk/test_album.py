@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from silvertalk import conversations
+from silvertalk import album, conversations
 from silvertalk.album import Album, Shown, Wanted
 from silvertalk.database import Database
 from silvertalk.jobs import Jobs
 from silvertalk.media.store import MediaStore, open_media
+from silvertalk.models import Photo
 from silvertalk.photos import photo_of
 from silvertalk.seeing import Seen
 from silvertalk.setting_values import database_url
@@ -62,8 +64,8 @@ async def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def shelved(database: Database, media: MediaStore) -> Shelf:
     await things.person(database, ME)
     made = await conversations.reserve(database, ME, language="ko", photo=None)
-    album = Album(database, media, Jobs(database), operator_answers=False, link_seconds=600)
-    return Shelf(album, database, made.session.id)
+    theirs = Album(database, media, Jobs(database), operator_answers=False, link_seconds=600)
+    return Shelf(theirs, database, made.session.id)
 
 
 async def test_the_conversations_own_photos_come_first_and_in_their_order(shelf: Shelf) -> None:
@@ -141,6 +143,25 @@ async def test_photos_are_found_by_their_days_place_and_people(shelf: Shelf) -> 
     assert await shelf.found(person="아이") == [seen]
     assert await shelf.found(person="생일 잔치") == [seen]
     assert await shelf.found(person="할아버지") == [] == await shelf.found(place="부산", begins=day)
+
+
+async def test_many_photos_are_looked_through_a_few_at_a_time_until_there_are_enough(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_on: list[int] = []
+
+    def fitting(page: Sequence[Any], wanted: Wanted) -> list[Photo]:
+        looked_on.append(threading.get_ident())
+        return chosen(page, wanted)
+
+    chosen = album._fitting
+    monkeypatch.setattr(album, "_fitting", fitting)
+    monkeypatch.setattr(album, "PAGE_ROWS", 2)
+    there = [await shelf.photo(days, location_name="통영" if days % 2 else "부산") for days in range(24)]
+    assert await shelf.found(place="통영") == there[23:14:-2]
+    assert len(looked_on) == 5, "two of each are looked at, one of which fits, until there are five"
+    assert threading.get_ident() not in looked_on, "the event loop has others to serve"
+    assert len(await shelf.found(place="서울")) == 0 and len(looked_on) == 5 + 12
 
 
 async def test_of_the_camera_only_the_day_is_known(shelf: Shelf) -> None:

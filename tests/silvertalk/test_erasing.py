@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from silvertalk.columns import Model
 from silvertalk.database import Database, user_hash
 from silvertalk.erasing import ask_to_erase, erase_person, receipt_of
 from silvertalk.errors import AccountErased, KakaoAway
+from silvertalk.generation_records import Generation, GenerationRecords, new_generation_id, outputs_prefix
 from silvertalk.job_kinds import JobPostponed, WorkParts
 from silvertalk.jobs import TRIES, JobRow, Jobs
 from silvertalk.kept_answers import Answers, Kept
@@ -248,6 +249,23 @@ async def test_a_guest_without_a_row_is_deleted_too(parts: WorkParts) -> None:
     done = await receipt_of(parts.database, receipt)
     assert done is not None
     assert done.counts == {"turns": 1, "sessions": 1}
+
+
+async def test_what_a_model_made_for_the_guest_they_were_goes_too(parts: WorkParts) -> None:
+    records = GenerationRecords(parts.bus, signing_secret(parts.settings), days=1)
+    guest = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+    for user in (ME, guest, OTHER):
+        await records.add(Generation(id=new_generation_id(), user=user, kind="image", prompt=MARK))
+        await parts.media.put(f"{outputs_prefix(user)}1/0.jpg", MARK.encode(), "image/jpeg")
+    async with parts.database.transaction() as connection:
+        await audit.note(connection, ME, "guest_joined", guest)
+    receipt = await ask(parts)
+    with suppress(JobPostponed):  # an upload of the guest's may still come
+        await erase_person(parts, await the_job(parts, receipt), nothing_to_report)
+    left = {user: [one async for one in records.all_of(user)] for user in (ME, guest, OTHER)}
+    assert {user: len(those) for user, those in left.items()} == {ME: 0, guest: 0, OTHER: 1}
+    assert [await parts.media.some_below(outputs_prefix(user)) for user in (ME, guest)] == [[], []]
+    assert await parts.media.some_below(outputs_prefix(OTHER)) == [f"{outputs_prefix(OTHER)}1/0.jpg"]
 
 
 @pytest.mark.parametrize("status", ["awaited", "ready", "deleted"])

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert, select, update
 
@@ -15,7 +16,9 @@ from silvertalk import exporting
 from silvertalk.belongings import BELONGINGS
 from silvertalk.errors import AccountErased
 from silvertalk.exporting import ask_for_export, export_of, make_export, sweep_exports
+from silvertalk.generation_records import Generation, GenerationRecords, new_generation_id, output_prefix
 from silvertalk.job_kinds import WorkParts
+from silvertalk.keys import signing_secret
 from silvertalk.media.store import user_prefix
 from silvertalk.models import Audit, Job, Memory, Photo, Turn
 from tests.silvertalk.furnishing import furnish
@@ -71,6 +74,35 @@ async def test_everything_that_is_mine_and_nothing_else(parts: WorkParts, tmp_pa
     assert OTHER.encode() not in everything
     for secret in (mine["refresh_tokens"]["hash"], mine["devices"]["push_token"], user_prefix(ME)):
         assert secret.encode() not in everything
+
+
+async def test_what_a_model_made_is_given_with_the_words_it_was_made_of(parts: WorkParts, tmp_path: Path) -> None:
+    records = GenerationRecords(parts.bus, signing_secret(parts.settings), days=parts.settings.generated_days)
+    mine: list[Generation] = []
+    for user, mark in ((ME, MARK), (OTHER, OTHERS)):
+        made_so = Generation(
+            id=new_generation_id(), user=user, kind="full", prompt=f"{mark} 강아지", status="succeeded"
+        )
+        below = output_prefix(user, made_so.id)
+        for name in ("0.jpg", "film.mp4"):
+            await parts.media.put(f"{below}{name}", f"{mark} {name}".encode(), "image/jpeg")
+        made_so = msgspec.structs.replace(made_so, keys=(f"{below}0.jpg", f"{below}film.mp4"), source=f"{below}0.jpg")
+        await records.add(made_so)
+        await records.wait(made_so, 60)
+        await records.remember_consent(user, True)
+        mine.append(made_so)
+    lost = output_prefix(ME, new_generation_id())
+    await parts.media.put(f"{lost}0.jpg", b"Redis knows nothing of it", "image/jpeg")
+    _, packed = await made(parts, tmp_path)
+    told = rows(packed, "generated")
+    assert [(one["id"], one["prompt"], one["status"]) for one in told] == [(mine[0].id, f"{MARK} 강아지", "succeeded")]
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(told[0]["asked_at"])) < timedelta(minutes=5)
+    assert packed.read(f"generated/{mine[0].id}-0.jpg") == f"{MARK} 0.jpg".encode()
+    assert packed.read(f"generated/{mine[0].id}-film.mp4") == f"{MARK} film.mp4".encode()
+    assert packed.read(f"generated/{lost.split('/')[-2]}-0.jpg") == b"Redis knows nothing of it"
+    assert len([name for name in packed.namelist() if name.startswith("generated/")]) == 3
+    everything = b"".join(packed.read(name) for name in packed.namelist())
+    assert OTHERS.encode() not in everything and ME.encode() not in packed.read("generated.json")
 
 
 async def test_a_long_life_is_written_page_by_page(

@@ -19,13 +19,10 @@ from silvertalk.generation_outputs import MAX_PICTURE_BYTES, picture_in
 from silvertalk.generation_records import Generation, age_days, new_generation_id, output_prefix
 from silvertalk.generation_sweeping import sweep_generations
 from silvertalk.generations import worker_generations
-from silvertalk.job_kinds import WorkParts
 from silvertalk.jobs import Jobs
 from silvertalk.media.images import SHARED_TYPE
 from silvertalk.models import Job
-from silvertalk.notices import Notices
 from silvertalk.people import ensure_person
-from silvertalk.revocations import Revocations
 from silvertalk.standins.replicate import Plan
 from streaming.bus.forgetting import value_keys
 from tests.postgres import Postgres
@@ -41,20 +38,6 @@ JPEG = saved(picture(size=(400, 300)), "JPEG")
 async def here(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Stage]:
     async with stage(valkey.url, tmp_path / "var") as opened:
         yield opened
-
-
-def worker_parts(here: Stage) -> WorkParts:
-    """What a worker beside this gateway has."""
-    bus, database = here.parts.bus, here.parts.database
-    return WorkParts(
-        settings=here.settings,
-        bus=bus,
-        database=database,
-        media=here.media,
-        jobs=Jobs(database),
-        notices=Notices(bus, database),
-        revocations=Revocations(bus, database),
-    )
 
 
 # --- the database is away --------------------------------------------------------------------------------------------
@@ -149,7 +132,7 @@ async def test_a_clip_wakes_the_job_that_waits_for_it(here: Stage) -> None:
     key = f"u/{user}/photos/1/shared.jpg"
     await here.media.put(key, JPEG, SHARED_TYPE)
     job = await a_job(here, user)
-    parts = worker_parts(here)
+    parts = here.worker_parts()
     here.replicate.plan(Plan(held=True))
     async with worker_generations(parts) as generations:
         first = await generations.begin_clip(user, key, "gently", job=job)
@@ -176,7 +159,7 @@ async def test_a_clip_wakes_the_job_that_waits_for_it(here: Stage) -> None:
 
 async def test_a_clip_of_what_is_somebody_elses(here: Stage) -> None:
     user = str(uuid.uuid4())
-    async with worker_generations(worker_parts(here)) as generations:
+    async with worker_generations(here.worker_parts()) as generations:
         with pytest.raises(NotFound):
             await generations.begin_clip(user, f"u/{uuid.uuid4()}/photos/1/shared.jpg", "gently", job="j")
     assert not here.replicate.predictions
@@ -188,7 +171,7 @@ async def test_a_clip_that_was_claimed_and_never_begun_is_begun(here: Stage) -> 
     await here.media.put(key, JPEG, SHARED_TYPE)
     dead = Generation(id=new_generation_id(), user=user, kind="clip", prompt="p")
     assert await here.generations.records.claim(dead, f"job\n{key}\ngently") is None
-    async with worker_generations(worker_parts(here)) as generations:
+    async with worker_generations(here.worker_parts()) as generations:
         assert await generations.begin_clip(user, key, "gently", job="job") == dead.id
     assert len(here.replicate.predictions) == 1
 
@@ -198,7 +181,7 @@ async def test_clips_have_a_quota_of_their_own(valkey: Valkey, tmp_path: Path) -
         user = str(uuid.uuid4())
         key = f"u/{user}/photos/1/shared.jpg"
         await here.media.put(key, JPEG, SHARED_TYPE)
-        async with worker_generations(worker_parts(here)) as generations:
+        async with worker_generations(here.worker_parts()) as generations:
             await generations.begin_clip(user, key, "one", job="j")
             with pytest.raises(QuotaReached):
                 await generations.begin_clip(user, key, "two", job="j")
@@ -233,7 +216,7 @@ async def nothing_to_report(stage: str, progress: float) -> None:
 
 
 async def erased(here: Stage, user: str) -> None:
-    parts = worker_parts(here)
+    parts = here.worker_parts()
     receipt = (await ask_to_erase(parts.database, parts.jobs, parts.revocations, user)).receipt
     unfinished = [job for job in await parts.jobs.unfinished() if job.subject_id == receipt]
     held = await parts.jobs.claim(unfinished[0].id, timedelta(0))
@@ -276,6 +259,14 @@ async def test_who_leaves_while_it_is_brought_in(here: Stage) -> None:
     await here.all_brought_in()
     assert await here.objects(me.user) == []
     assert [key async for key in value_keys(here.parts.bus, here.generations.records.prefix(me.user))] == []
+
+
+async def test_half_of_what_was_made_goes_where_its_person_left_meanwhile(here: Stage) -> None:
+    """The first picture lies there, the second could not be fetched just now, and there is nobody to try again for."""
+    gone = Generation(id=new_generation_id(), user=str(uuid.uuid4()), kind="image", prompt="p", num_outputs=2)
+    await here.media.put(f"{output_prefix(gone.user, gone.id)}0.jpg", JPEG, SHARED_TYPE)
+    await here.generations._steps._wait_again(gone)
+    assert await here.objects(gone.user) == []
 
 
 # --- days pass -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Forgetting for good, correcting, consent that is taken back, and who asks for what is owed. On both databases."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, update
 
-from silvertalk import memories
+from silvertalk import grounding, memories
 from silvertalk.about_person import Acquaintances
 from silvertalk.committer import Committer, SessionEnd
 from silvertalk.database import Database
@@ -17,9 +18,7 @@ from silvertalk.jobs import Jobs
 from silvertalk.memories import Forgotten
 from silvertalk.models import Consent
 from silvertalk.remembering import WITHDRAWN_DAYS, Remembering, ask_for_owed, delete_withdrawn
-from silvertalk.setting_values import database_url
 from streaming.messages import ReplyContext
-from tests.postgres import Postgres
 from tests.silvertalk.api import things
 from tests.silvertalk.records import record
 from tests.silvertalk.remembering_bench import Bench, Writes, bench_on, product
@@ -30,13 +29,9 @@ GRANDSON = "우리 손주 이름은 민준이야."
 HOME = "고향은 통영이에요."
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def bench(request: pytest.FixtureRequest, valkey: Valkey, tmp_path: Path) -> AsyncIterator[Bench]:
-    url = ""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = database_url(await server.new_database())
-    async with bench_on(valkey, tmp_path / "var", url) as bench:
+@pytest.fixture
+async def bench(either_database: dict[str, str], valkey: Valkey, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_on(valkey, tmp_path / "var", **either_database) as bench:
         await bench.agrees(memories=True)
         yield bench
 
@@ -71,6 +66,31 @@ async def test_words_name_what_is_forgotten(bench: Bench) -> None:
     async with bench.database.transaction() as connection:
         theirs = await memories.known(connection, "0b7f3c9a-52a4-4d2e-9d1a-3f6c8f0e1d2b")
     assert [fact.id for fact in theirs] == [stranger]
+
+
+async def test_a_long_life_is_looked_through_page_by_page_beside_whoever_talks(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_on: set[int] = set()
+
+    def is_about(text: str, words: str) -> bool:
+        asked_on.add(threading.get_ident())
+        return grounding.is_about(text, words)
+
+    monkeypatch.setattr(memories, "PAGE_ROWS", 3)
+    monkeypatch.setattr(memories, "MAX_TRACED", 2)
+    monkeypatch.setattr(memories, "is_about", is_about)
+    await bench.says(*(f"민준이가 {number}번 왔어요." for number in range(1, 8)))
+    for number in range(1, 8):
+        told = {"session_id": bench.session, "turn_number": number}
+        await things.memory(bench.database, bench.user, fact=f"민준이가 {number}번 왔다.", **told)
+        await things.memory(bench.database, bench.user, fact=f"고향은 통영이다 {number}.")
+    async with bench.database.transaction() as connection:
+        found = await memories.about(connection, bench.user, "민준이 얘기는 잊어줘")
+    assert len(found) == 7
+    assert len((await forget(bench, words="민준이 얘기는 잊어줘")).memories) == 7
+    assert await forgotten_turns(bench) == list(range(1, 8)) and len(await bench.facts()) == 7
+    assert asked_on and threading.get_ident() not in asked_on, "the event loop has others to serve"
 
 
 @pytest.mark.parametrize("words", ["", "잊어줘", "그거 잊어줘", "그건 이제 지워 줘", "%", "_", "\\", "' OR 1=1 --"])

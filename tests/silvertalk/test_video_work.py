@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 import soundfile
 from sqlalchemy import select, update
 
-from gpu_node.engines.scripted import ScriptedTts
+from gpu_node.engines.chain import FallbackChain
+from gpu_node.engines.gemini import GeminiLlm
+from gpu_node.engines.scripted import ScriptedLlm, ScriptedTts
 from silvertalk import conversations, memories, video_voices, video_work, videos
 from silvertalk.consents import decide
 from silvertalk.database import Database
@@ -25,6 +28,8 @@ from silvertalk.narration import write_story
 from silvertalk.photos import remove as remove_photo
 from silvertalk.photos import shared_key
 from silvertalk.scratch import scratch_of
+from silvertalk.standins.gemini import GeminiStandIn, answering, rate_limited
+from silvertalk.standins.serving import served
 from silvertalk.story import Story, story_of
 from silvertalk.video_material import material_of
 from silvertalk.video_voices import Voices
@@ -262,6 +267,63 @@ async def test_without_a_node_it_waits_and_takes_no_workers_place(
     with pytest.raises(JobPostponed):
         await make_video(parts, await claimed(parts, video.job_id), quietly)
     assert (await kept(parts, video.id)).status == "processing" and nothing_in_scratch(parts)
+
+
+WRITTEN = {
+    "sentences": [
+        {"slide": 1, "turns": [1], "text": "통영 바닷가에서 민준이랑 조개를 캤지요."},
+        {"slide": 1, "turns": [2], "text": "어머니가 싸 주신 김밥이 참 맛있었어요."},
+    ]
+}
+
+
+async def test_a_model_that_is_asked_too_often_is_waited_for(parts: WorkParts, valkey: Valkey) -> None:
+    talk = await told(parts.database, parts.media)
+    video = await asked(parts, talk)
+
+    held = await claimed(parts, video.job_id)
+
+    class Written(Exception):
+        pass
+
+    async def written() -> None:
+        raise Written
+
+    gemini = GeminiStandIn()
+    async with served(gemini.app) as url:
+        kind = ScriptedLlm(name="reflective")
+        chain = FallbackChain([GeminiLlm("a-key", model="gemini-3.5-flash", base_url=url), kind])
+        async with product.node(valkey.url, llm=chain):
+            gemini.answer_next(rate_limited("2s"))
+            with pytest.raises(JobPostponed) as postponed:
+                await make_video(parts, held, quietly)
+            assert 0 < postponed.value.seconds <= 2
+            assert (await kept(parts, video.id)).story is None
+            await asyncio.sleep(postponed.value.seconds)
+            gemini.answer_next(answering(WRITTEN))
+            with pytest.raises(Written):
+                await make_video(parts, held, when("speaking", written))
+        await chain.aclose()
+    assert (await story_in(parts.database, video.id)).source == "gemini"
+
+
+@pytest.mark.parametrize(("delay", "waited"), [("601s", timedelta()), ("30s", video_work.WORDS_AWAITED)])
+async def test_a_film_waits_for_a_models_words_no_longer_than_that(
+    parts: WorkParts, valkey: Valkey, delay: str, waited: timedelta
+) -> None:
+    talk = await told(parts.database, parts.media)
+    video = await asked(parts, talk)
+    async with parts.database.transaction() as connection:
+        begun = (await moment_of(connection)) - waited
+        await connection.execute(update(jobs).where(jobs.c.id == video.job_id).values(created_at=begun))
+    gemini = GeminiStandIn()
+    async with served(gemini.app) as url:
+        chain = FallbackChain([GeminiLlm("a-key", model="gemini-3.5-flash", base_url=url)])
+        async with product.node(valkey.url, llm=chain):
+            gemini.answer_next(rate_limited(delay))
+            result = await make_video(parts, await claimed(parts, video.job_id), quietly)
+        await chain.aclose()
+    assert (result["status"], result["source"]) == ("completed", "words")
 
 
 async def test_what_can_never_be_made_fails_with_its_reason_and_may_be_tried_again(parts: WorkParts) -> None:

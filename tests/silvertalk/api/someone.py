@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,17 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         yield opened
 
 
+@asynccontextmanager
+async def guest_of(served: httpx.AsyncClient, database: Database) -> AsyncIterator[Someone]:
+    """Somebody new at this server."""
+    token = (await served.post("/auth/guest")).json()["access_token"]
+    payload = token.split(".")[1]
+    user = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
+    proof = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=served.base_url, headers=proof, trust_env=False, timeout=30) as client:
+        yield Someone(user, client, database)
+
+
 @pytest.fixture
 async def arrive(database: Database, serve: Serve) -> AsyncIterator[Arrive]:
     """Somebody new each time, at one and the same server, which ends before its database does."""
@@ -55,16 +66,7 @@ async def arrive(database: Database, serve: Serve) -> AsyncIterator[Arrive]:
     async with AsyncExitStack() as stack:
 
         async def somebody() -> Someone:
-            token = (await served.post("/auth/guest")).json()["access_token"]
-            payload = token.split(".")[1]
-            user = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sub"]
-            client = httpx.AsyncClient(
-                base_url=served.base_url,
-                headers={"Authorization": f"Bearer {token}"},
-                trust_env=False,
-                timeout=30,
-            )
-            return Someone(user, await stack.enter_async_context(client), database)
+            return await stack.enter_async_context(guest_of(served, database))
 
         yield somebody
 

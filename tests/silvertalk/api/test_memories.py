@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from silvertalk.conversations import sessions
 from silvertalk.jobs import jobs
+from streaming.voices import VOICE_NAMES
 from tests.silvertalk.api import things
 from tests.silvertalk.api.someone import Someone, arrive, database, me, other
 from tests.silvertalk.records import record
@@ -142,7 +143,7 @@ async def test_videos_are_listed_looked_up_and_deleted(me: Someone, other: Someo
 
 async def test_the_voices_of_videos(me: Someone) -> None:
     answer = await me.ask("GET", "/videos/voices")
-    assert [voice["id"] for voice in answer["voices"]] == ["warm_female", "soft_male", "bright_female"]
+    assert [voice["id"] for voice in answer["voices"]] == list(VOICE_NAMES)
     assert [voice["id"] for voice in answer["voices"] if voice["is_default"]] == [answer["default"]] == ["warm_female"]
 
 

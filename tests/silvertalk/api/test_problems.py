@@ -1,7 +1,9 @@
 """Whatever is asked, the answer is one of ours: the same shape, a Korean message, and nothing of the inside."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -9,6 +11,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from silvertalk.api import openapi
 from silvertalk.api.envelope import MAX_BODY_BYTES, BodyLimit, Envelope
 from tests.silvertalk.api.conftest import Serve, serving
 
@@ -94,6 +97,25 @@ async def test_our_own_mistake_is_told_without_the_inside(serve: Serve) -> None:
     assert "ZeroDivisionError" not in answer.text
 
 
+async def test_the_openapi_page_is_made_once_and_beside_whoever_talks(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_on: list[int] = []
+
+    def add(method: str, path: str, operation: dict[str, Any]) -> None:
+        made_on.append(threading.get_ident())
+        added(method, path, operation)
+
+    added = openapi._add
+    monkeypatch.setattr(openapi, "_add", add)
+    answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(3)))
+    assert {answer.headers["content-type"] for answer in answers} == {"application/json"}
+    assert len({answer.content for answer in answers}) == 1
+    operations = [each for path in answers[0].json()["paths"].values() for each in path]
+    assert len(made_on) == len(operations), "three asked, and it was made once"
+    assert threading.get_ident() not in made_on, "the event loop has others to serve"
+
+
 async def test_the_openapi_page_documents_every_answer(client: httpx.AsyncClient) -> None:
     page = (await client.get("/openapi.json")).json()
     for path, operations in page["paths"].items():
@@ -101,7 +123,7 @@ async def test_the_openapi_page_documents_every_answer(client: httpx.AsyncClient
             problems = {status for status in operation["responses"] if status >= "4"}
             assert {"403", "408", "413", "429"} <= problems, path
             pages = {"404", "410", "503"} if path.startswith("/v/") else set()  # for who has a link, and no program
-            for status in problems:
+            for status in problems - {"416"}:
                 kind = "text/html" if status in pages else "application/problem+json"
                 assert list(operation["responses"][status]["content"]) == [kind], path
     assert "401" in page["paths"]["/v1/talk/ticket"]["post"]["responses"]

@@ -73,6 +73,14 @@ async def test_no_more_is_read_than_was_asked_for(at: Served) -> None:
         await at.store.read(KEY, len(DATA) - 1)
 
 
+async def test_a_part_is_read_by_itself(at: Served) -> None:
+    await at.store.put(KEY, DATA, "image/jpeg")
+    assert await at.store.read_part(KEY, 0, 1) == DATA[:1]
+    assert await at.store.read_part(KEY, 1000, len(DATA)) == DATA[1000:]
+    with pytest.raises(KeyError):
+        await at.store.read_part(KEY + "2", 0, 1)
+
+
 async def test_what_is_deleted_is_gone(at: Served) -> None:
     await at.store.put(KEY, DATA, "image/jpeg")
     await at.store.put(KEY + "2", DATA, "image/jpeg")
