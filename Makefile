@@ -13,18 +13,18 @@ export PORT ?= 8000
 .PHONY: demo story test test-gpu check bench bench-turns lock clean
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("SilverTalk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit("SilverTalk needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing (about a minute; 1.3 GB in $(VENV)) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(STAMP)  ## Start the whole product on this machine and print its address.
-	$(BIN)/silvertalk up
+	@$(BIN)/silvertalk up
 
 story: $(STAMP)  ## The whole of what it is for: photos, a spoken talk, memories and a film, told and looked at.
-	$(BIN)/python -m story
+	@$(BIN)/python -m story
 
 test: $(STAMP)  ## Everything that must hold: format, lint, types, tests.
 	$(MAKE) --no-print-directory check

@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import uvloop
@@ -50,15 +50,25 @@ async def serve(settings: NodeSettings) -> None:
             drain_seconds=settings.drain_seconds,
             speculations_per_minute=settings.node_speculations_per_minute,
         )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, worker.drain)
+        _on_signals(_end_cold)
         try:
             await worker.warm_up()
+            _on_signals(worker.drain)
             notify.ready()
             await worker.run()
         finally:
             await engines.llm.aclose()
+
+
+def _on_signals(do: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, do)
+
+
+def _end_cold() -> None:
+    """Until a node is warm nothing is in its hands, and a model that is being loaded cannot be told to stop."""
+    log.info("node_ended_cold")
+    os._exit(0)
 
 
 def options() -> argparse.ArgumentParser:

@@ -21,6 +21,7 @@ from gpu_node.pipeline import Engines, TurnPipeline
 from gpu_node.speculation import Speculations
 from gpu_node.spoken_beforehand import speak_beforehand
 from gpu_node.threads import Priority
+from streaming import notify
 from streaming.bus import Bus, ClaimedTurn, Claims
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone
 from streaming.logs import logger
@@ -90,12 +91,23 @@ class Worker:
         anyone before."""
         began = time.monotonic()
         engines = self._engines
+        ends = ["turn_ends"] if engines.turn_end is not None else []
+        parts = ["hearing", "speaking", "replying", *ends, "phrases"]
+
+        def begin(part: str) -> None:
+            notify.status(f"warming up {parts.index(part) + 1}/{len(parts)}: {part}")
+
+        begin("hearing")
         await engines.queue.call(engines.stt.warm_up, Priority.FINAL)
+        begin("speaking")
         for tts in {id(tts): tts for tts in engines.tts.values()}.values():
             await engines.queue.call(tts.warm_up, Priority.FINAL)
+        begin("replying")
         await engines.llm.warm_up()
         if engines.turn_end is not None:
+            begin("turn_ends")
             await engines.turn_end.warm_up()
+        begin("phrases")
         beforehand = {
             language: await speak_beforehand(tts, language, engines.queue, fillers=engines.filler_seconds > 0)
             for language, tts in engines.tts.items()

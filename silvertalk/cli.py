@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import typer
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from silvertalk import __version__
+from silvertalk.announcing import Announcer
 from silvertalk.doctor import doctor_command
 from silvertalk.errors import ConfigurationError
 from silvertalk.jobs_command import jobs_app
@@ -37,13 +40,25 @@ def _run(main: object, settings: Settings) -> None:
     from streaming.logs import configure
 
     configure(level=settings.log_level, json=settings.deployment_mode == "cloud")
+    refusals: list[BaseException] = []
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(main)  # type: ignore[arg-type]
         except* (ConfigurationError, BusError) as errors:  # BusError: a Redis that must not be used
-            for error in errors.exceptions:
-                console.print(f"[bold red]silvertalk:[/] {error}")
-            raise typer.Exit(2) from None
+            refusals.extend(_leaves(errors))
+    for error in refusals:
+        console.print(f"[bold red]silvertalk:[/] {escape(str(error))}", soft_wrap=True)
+    if refusals:  # not raised up there: what `except*` raises is a group, which typer does not know
+        raise typer.Exit(2)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """What was raised, however many task groups it came through."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _address_of(settings: Settings) -> str:
@@ -58,17 +73,7 @@ def up() -> None:
     from silvertalk import supervisor
 
     settings = supervisor.with_port(_settings())
-    address = _address_of(settings)
-
-    def announce(name: str) -> None:
-        if name == "gateway":
-            console.print(f"\n  SilverTalk: [bold green]{address}/demo[/]")
-            console.print("  복실이가 일어나고 있어요 (the models warm up) …")
-        elif name == "node":
-            console.print("  [bold]복실이가 듣고 있어요.[/] It listens: open that page, or in a second terminal:")
-            console.print(f"      .venv/bin/silvertalk replay some.wav --url {address}\n  Ctrl-C stops it.\n")
-
-    _run(supervisor.up(settings, announce), settings)
+    _run(supervisor.up(settings, Announcer(console, _address_of(settings))), settings)
 
 
 @app.command()

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from silvertalk.connection import problem_told
 from silvertalk.errors import FloorTaken, SilverTalkError
 from silvertalk.outbox import Socket
 from silvertalk.owned_session import OwnedSession
+from silvertalk.socket_problems import problem_told
 from streaming.errors import ProtocolError
+from streaming.messages import FILLER
 from streaming.protocol import (
     Distress,
     Event,
@@ -72,7 +73,7 @@ class Reader:
             owned.session.typed(text, owned.microphone.received_samples)
         except ProtocolError as error:
             raise FloorTaken(error.detail) from None
-        self._turn = owned.session.turn_in_hand
+        self._turn = owned.session.turns.number_in_hand
         opening = {"session_id": owned.id, "turn": self._turn}
         self._waiting.put_nowait(Shown("session", msgspec.json.encode(opening).decode()))
 
@@ -125,6 +126,8 @@ class Reader:
 
     def _hear(self, event: Event, data: str) -> None:
         turn = getattr(event, "turn", None)
+        if isinstance(event, SpokenText) and event.source == FILLER:
+            return  # a sound for whoever waits in silence; a reader sees that the answer is being made
         if isinstance(event, SHOWN) and turn == self._turn:
             self._show(event, data)
             if isinstance(event, TurnCommitted):
@@ -151,7 +154,7 @@ class StandIn:
         # Of each turn that is not over, how far it was told, and whether that was a flush: few at a time.
         self._told: dict[int, tuple[int, bool]] = {}
         self._stop_listening = owned.outbox.listen(self._hear)
-        owned.when_left(self._come_soon)
+        owned.attendance.when_left(self._come_soon)
 
     def join(self) -> None:
         """One more reads."""
@@ -163,17 +166,17 @@ class StandIn:
         self.readers -= 1
         if not self.readers:
             self._stop_listening()
-            self._owned.when_left(None)
+            self._owned.attendance.when_left(None)
             self._is_here = False
-            self._owned.detach(self)
+            self._owned.attendance.detach(self)
 
     def _come_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self._come)
 
     def _come(self) -> None:
-        if self.readers and not (self._owned.is_attended or self._owned.ending.is_set()):
+        if self.readers and not (self._owned.attendance.has_client or self._owned.ending.is_set()):
             self._is_here = True
-            self._owned.attach(self, self._lost, None)
+            self._owned.attendance.attach(self, self._lost, None)
 
     def _lost(self, socket: Socket, error: Exception) -> None:
         """A client has come, and is the one that plays and is waited for."""

@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from silvertalk.app import Parts, running
+from silvertalk.port import bound, refusal
 from silvertalk.settings import Settings
 from streaming import notify
 from streaming.logs import logger
@@ -48,7 +49,10 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another was bound to the port too, and was the first to listen
+            raise refusal(error, self.config.host, self.config.port) from None
         if self.started:
             notify.ready()
 
@@ -76,8 +80,10 @@ def server_of(parts: Parts) -> Server:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until told to stop."""
-    async with running(settings) as parts:
+    """Serve until told to stop. Raises ConfigurationError where the port cannot be had."""
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [stack.enter_context(one) for one in bound(settings.host, settings.port)]
+        parts = await stack.enter_async_context(running(settings))
         server = server_of(parts)
         told = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -92,7 +98,7 @@ async def serve(settings: Settings) -> None:
             loop.add_signal_handler(number, stop)
         async with asyncio.TaskGroup() as group:
             stopping = group.create_task(_stop_when(told, server, parts), name="stop")
-            await server.serve()
+            await server.serve(sockets)
             stopping.cancel()
 
 

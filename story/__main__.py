@@ -18,6 +18,8 @@ from story.checking import Check, check, frames
 from story.product import NotUp, product
 from story.telling import Plot, StoryFailed, Told, tell_story
 
+WAKING = "복실이가 일어나고 있어요"
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m story", description=__doc__)
@@ -48,17 +50,37 @@ def main() -> int:
 async def _tell(options: argparse.Namespace, console: Console) -> Told:
     out: Path = options.out
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("복실이가 일어나고 있어요", total=1.0)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(WAKING, total=1.0)
+
+        lines = _Lines(console)
 
         def tell(what: str, share: float) -> None:
             progress.update(bar, description=what, completed=share)
+            if not console.is_terminal:  # a file or a pipe is shown the bar when it is over
+                lines.tell(what)
 
         async with AsyncExitStack() as stack:
             url = options.url
             if not url:
+                tell(WAKING, 0.0)
                 url = await stack.enter_async_context(product(out / "data"))
             return await tell_story(url, out, tell, Plot(own_voice=options.own_voice))
+
+
+class _Lines:
+    """One line for each stage, with the seconds since the beginning, written at once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._last = ""
+
+    def tell(self, what: str) -> None:
+        if what != self._last:
+            self._last = what
+            self._console.print(f"{time.monotonic() - self._began:5.0f} s  {what}", markup=False, highlight=False)
+            self._console.file.flush()
 
 
 def _show_talk(console: Console, told: Told) -> None:

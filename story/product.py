@@ -26,8 +26,7 @@ async def product(folder: Path) -> AsyncIterator[str]:
     settings = os.environ | {"PORT": "0", "DATA_DIR": str(folder), "LOG_LEVEL": "warning"}
     async with started("silvertalk", "up", **settings) as up:
         try:
-            address = _ADDRESS.search(await up.printed("/demo"))
-            await up.printed("복실이가 듣고 있어요", UP_SECONDS)
+            address = _ADDRESS.search(await up.printed("/demo", UP_SECONDS))  # told once it listens
         except (AssertionError, TimeoutError):
             raise NotUp("\n".join(up.lines[-20:]) or "it said nothing") from None
         assert address is not None

@@ -45,7 +45,7 @@ TURNS = (
     Said("4_yard", "여기는 우리 친정집이에요. 마당에서 어머니와 같이 놀았어요."),
 )
 FORM_OF_ADDRESS = "순자 할머니"
-PET_VOICE = "jf_alpha"
+PET_VOICE = "bright_female"
 """Another than the one in which the person speaks."""
 
 FACTS = (

@@ -180,7 +180,8 @@ async def _film(
         if data.get("kind") == "video":
             if data["stage"] and data["stage"] not in told.stages:
                 told.stages.append(data["stage"])
-            tell(f"영상을 만들어요 ({data['stage']})", float(data["progress"]))
+            stage = f" ({data['stage']})" if data["stage"] else ""
+            tell(f"영상을 만들어요{stage}", float(data["progress"]))
 
     notices.watch = on_progress
     ended = await notices.until("video", FILM_SECONDS, id=video, status=("completed", "failed", "cancelled"))

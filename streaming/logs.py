@@ -42,7 +42,7 @@ FIELDS = frozenset(
 """Every field that may be logged. A field that could hold a person's words, name, number or secret never joins it."""
 
 TEXT_CHARACTERS = 120
-KNOWN_LOGGERS = ("uvicorn.error", "alembic.runtime.migration", "asyncio", "streaming.bus")
+KNOWN_LOGGERS = ("uvicorn.error", "alembic.runtime.migration", "asyncio")
 """Loggers whose templates (their first line, arguments left out) are their own words and worth reading."""
 
 _SHARED: tuple[Processor, ...] = (

@@ -1,4 +1,4 @@
-"""Telling whoever started this process that it is ready: systemd's protocol, which `silvertalk up` speaks too.
+"""Telling whoever started this process how far it is: systemd's protocol, which `silvertalk up` speaks too.
 
 https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
@@ -12,6 +12,11 @@ import socket
 def ready() -> None:
     """Send READY=1 to `NOTIFY_SOCKET`; nothing happens where nobody asked."""
     _send(b"READY=1")
+
+
+def status(text: str) -> None:
+    """Send STATUS=…: one line about what is being done, for people. `systemctl status` shows it."""
+    _send(b"STATUS=" + text.encode())
 
 
 def stopping() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from streaming.protocol import SpokenAudio, TurnCommitted
+from silvertalk import data_folder
+from silvertalk.errors import ConfigurationError
+from streaming.protocol import SpokenAudio, TurnCommitted, TurnEnded
 from tests import product
 from tests.caller import Caller, calling
 from tests.ports import free_port
@@ -43,12 +47,21 @@ def node_of(up: Process) -> int:
 
 
 async def address(up: Process) -> str:
-    """What it prints when it can be talked to."""
+    """What it prints when it can be talked to, and not before."""
     line = await up.printed("SilverTalk: http")
-    await up.printed("It listens")
+    told = [
+        text for text in up.lines if any(word in text for word in ("일어나고", "1/4", "It listens", "SilverTalk: "))
+    ]
+    assert [word in text for word, text in zip(("일어나고", "1/4", "It listens", "http"), told, strict=True)] == [
+        True
+    ] * 4
     found = re.search(r"http://[0-9.:]+", line)
     assert found is not None
     return found.group()
+
+
+def sockets_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_socket()}
 
 
 async def say(caller: Caller, text: str, turn: int) -> None:
@@ -92,6 +105,75 @@ async def test_its_children_die_with_a_supervisor_that_is_killed(folder: Path) -
         assert len(children) == 5  # Valkey, the practice Kakao, gateway, worker, node
         up.signal(signal.SIGKILL)
         await until_gone(children)
+
+
+async def test_a_second_up_in_the_same_folder_is_refused_and_leaves_the_first_alone(folder: Path) -> None:
+    async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **SCRIPTED) as first:
+        url = await address(first)
+        sockets = sockets_in(folder)
+        async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **SCRIPTED) as second:
+            assert await second.ended() == 2
+            assert f"process {first.pid} holds DATA_DIR {folder}" in await second.printed("쓰고 있어요")
+            assert len(second.lines) == 1
+        assert sockets_in(folder) == sockets >= {"valkey.sock", "gateway.notify", "node.notify"}
+        os.kill(node_of(first), signal.SIGKILL)  # the next one needs both sockets
+        async with calling(url, patience_seconds=START_SECONDS) as caller:
+            await say(caller, "거기 있어요?", turn=1)
+
+
+def test_the_folder_is_held_until_the_valkey_of_a_killed_up_has_ended(folder: Path) -> None:
+    with data_folder.held(folder) as lock:
+        left = subprocess.Popen(["sleep", "3600"], pass_fds=[lock])  # as a Valkey that takes its time
+    try:
+        (folder / data_folder.LOCK).write_text(f"{left.pid}\n")
+        with pytest.raises(ConfigurationError, match=f"process {left.pid} holds"), data_folder.held(folder):
+            pass
+        (folder / data_folder.LOCK).write_text("4194305\n")  # above every process id
+        with pytest.raises(ConfigurationError, match="4194305 has left behind"), data_folder.held(folder):
+            pass
+    finally:
+        left.kill()
+        left.wait()
+    with data_folder.held(folder):
+        assert (folder / data_folder.LOCK).read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("command", ["up", "gateway"])
+async def test_a_port_in_use_is_one_sentence_and_nothing_is_started(folder: Path, valkey: Valkey, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = {"DATA_DIR": str(folder), "PORT": str(port), "BUS_URLS": valkey.url, "LOG_LEVEL": "warning"}
+        async with started("silvertalk", command, **settings) as refused:
+            assert await refused.ended() == 2
+            await refused.printed(f"127.0.0.1:{port} is in use by another program.")
+            assert len(refused.lines) == 1
+
+
+async def test_a_node_that_is_still_warming_up_is_not_waited_for(folder: Path) -> None:
+    cold = SCRIPTED | {"STT_ENGINE": "scripted:warm_up_ms=3600000"}
+    async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **cold) as up:
+        await up.printed("1/4")
+        up.signal(signal.SIGINT)
+        await up.printed("node_ended_cold")
+        assert await up.ended() == 0
+    printed = "\n".join(up.lines)
+    assert printed.count("멈추고 있어요…") == 1
+    assert not [word for word in ("2/4", "node_warm", "It listens", "child_killed", "child_ended") if word in printed]
+
+
+async def test_a_second_signal_waits_for_nothing(folder: Path, valkey: Valkey) -> None:
+    """The reply takes an hour, and the drain would wait for it as long as it may."""
+    slow = SCRIPTED | {"LLM_ENGINES": "scripted:first_token_ms=10,tokens_per_second=0.001", "DRAIN_SECONDS": "600"}
+    async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **slow) as up:
+        url = await address(up)
+        async with calling(url, microphone=False, patience_seconds=START_SECONDS) as caller:
+            await caller.client.say_text("천천히 말해 줘요.")
+            await caller.wait_for(TurnEnded, turn=1)
+            up.signal(signal.SIGINT)
+            await up.printed("멈추고 있어요…")
+            up.signal(signal.SIGINT)
+            assert await up.ended() == 0
+    assert up.lines[-1] and "child_killed" not in "\n".join(up.lines)
 
 
 async def test_a_gateway_told_to_stop_finishes_the_turn_in_hand(folder: Path, valkey: Valkey) -> None:

@@ -82,7 +82,7 @@ def speech_to_text(settings: NodeSettings, weights: Weights) -> SpeechToText:
     constructor = _load("STT_ENGINE", EARS, spec)
     ear: SpeechToText
     if spec.name == "scripted":
-        ear = _scripted("STT_ENGINE", constructor, spec, "pass_ms", "words_per_second", "abort_seconds")
+        ear = _scripted("STT_ENGINE", constructor, spec, "pass_ms", "words_per_second", "abort_seconds", "warm_up_ms")
     else:
         _no_parameters("STT_ENGINE", spec)
         ear = constructor(

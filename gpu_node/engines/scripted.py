@@ -102,19 +102,22 @@ class ScriptedStt:
         pass_ms: float = 100.0,
         words_per_second: float = 2.5,
         abort_seconds: float = 0.0,
+        warm_up_ms: float = 0.0,
         text_of_audio: TextOfAudio | None = None,
         name: str = "scripted",
     ) -> None:
-        """`pass_ms`: how long one pass takes, however long the audio. `abort_seconds`: 0 for never."""
+        """`pass_ms`: how long one pass takes, however long the audio. `abort_seconds`: 0 for never. `warm_up_ms`: one
+        step, as where a model is loaded."""
         self.name = name
         self._words = tuple(words) if words else None
         self._pass_seconds = pass_ms / 1000
         self._words_per_second = words_per_second
         self._abort_seconds = abort_seconds
+        self._warm_up_seconds = warm_up_ms / 1000
         self._text_of_audio = text_of_audio or self._words_of
 
     def warm_up(self) -> None:
-        return
+        time.sleep(self._warm_up_seconds)
 
     def transcribe(self, audio: Samples, *, language: Language, final: bool) -> Iterator[Hypothesis | None]:
         if 0 < self._abort_seconds <= len(audio) / STT_RATE:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import tempfile
 from pathlib import Path
 
 from silvertalk.doctor.finding import Finding
+from silvertalk.port import bind, trouble_of
 from silvertalk.settings import Mode
 
 GIB = 1024**3
@@ -68,22 +68,13 @@ def check_cores(mode: Mode, cores: int) -> Finding:
 
 def check_port(host: str, port: int) -> Finding:
     """Is HOST an address of this machine, and PORT free? Binds it for a moment."""
-    where = f"{host}:{port}"
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        for probe in bind(host, port):
+            probe.close()
     except OSError as error:
-        match error.errno:
-            case errno.EADDRINUSE:
-                said, mend = f"{where} is in use by another program.", "Stop it, or choose another: PORT=8001."
-            case errno.EACCES:
-                said, mend = f"This user may not listen on {where}.", "Choose a PORT from 1024 on."
-            case _:
-                said, mend = f"This machine cannot listen on {host}: {error.strerror or error}.", "Set HOST=127.0.0.1."
+        said, mend = trouble_of(error, host, port)
         return Finding("port", False, said, mend)
-    return Finding("port", True, f"{where} is free.")
+    return Finding("port", True, f"{host}:{port} is free.")
 
 
 def memory_bytes() -> int:

@@ -61,6 +61,9 @@ def replay_command(
         console.print(Text(str(error), style="red"))
         raise typer.Exit(CANNOT_START) from None
     report = _run(clips, url, clients, save_audio, patience, console)
+    if report.refusal:
+        console.print(Text(f"Nothing could be said at {url}: {report.refusal}", style="red"), soft_wrap=True)
+        raise typer.Exit(CANNOT_START)
     show(report, console)
     try:
         if json_file is not None:
@@ -93,7 +96,7 @@ def _run(
         TimeElapsedColumn(),
         TextColumn("{task.fields[last]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("speaking", total=max(len(clips), clients), last="")
 
         def on_clip(spoken: Spoken) -> None:

@@ -193,6 +193,12 @@ class Report:
     def ok(self) -> bool:
         return self.summary.errors == 0 and self.summary.answered == self.summary.files_with_speech
 
+    @property
+    def refusal(self) -> str:
+        """Why nothing was measured, where no client could say a word; else empty."""
+        reasons = dict.fromkeys(file.error for file in self.files)
+        return "" if self.summary.turns or None in reasons else "; ".join(map(str, reasons))
+
     def as_json(self) -> bytes:
         """UTF-8, indented. The spreads stand in the summary by their own names."""
         summary: dict[str, Any] = asdict(self.summary)

@@ -1,12 +1,15 @@
-"""A report for a terminal: turn by turn while they are few, what went wrong however many, and the summary."""
+"""A report for a terminal of 80 columns or more: turn by turn while they are few, what went wrong however many, and the
+summary."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +18,9 @@ from silvertalk.replay.report import FileRow, Report, Spread, Summary, TurnRow
 FEW_TURNS = 24
 MANY_FAILURES = 20
 LONGEST_TEXT = 120
+FILE_COLUMNS = 23
+FEWER_FILE_COLUMNS = 14
+"""How wide a file's name may be: what the figures beside it leave of 80 columns."""
 
 SPREAD_NAMES = {
     "first_partial_ms": "first caption after speech began",
@@ -44,47 +50,62 @@ def render(report: Report) -> RenderableType:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
 
 
 def _turns(rows: Sequence[TurnRow]) -> Table:
     table = _table("Turns")
-    table.add_column("file", overflow="fold")
-    table.add_column("turn", justify="right")
-    table.add_column("heard", ratio=2, overflow="fold")
-    table.add_column("reply", ratio=3, overflow="fold")
+    _add_whose(table, FILE_COLUMNS)
+    table.add_column("heard\n  reply", ratio=1, overflow="fold")
     for name in ("caption", "final", "wait", "reply"):
-        table.add_column(f"{name}\nms", justify="right")
-    table.add_column("audio\ns", justify="right")
+        table.add_column(f"{name}\nms", justify="right", no_wrap=True)
+    table.add_column("audio\ns", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
-            escape(row.file),
+            _name(row.file),
             "-" if row.turn is None else f"{row.client}:{row.turn}",
-            Text(_shortened(row.transcript or row.rejected or "-")),
-            Text(row.error, style="red") if row.error else Text(_shortened(row.reply_text or row.outcome or "-")),
+            Group(
+                Text(_shortened(row.transcript or row.rejected or "-")),
+                Padding(_answer(row), (0, 0, 0, 2)),
+            ),
             *(_ms(value) for value in (row.first_partial_ms, row.final_ms, row.wait_ms, row.reply_latency_ms)),
             f"{row.reply_audio_seconds:.1f}",
         )
     return table
 
 
+def _answer(row: TurnRow) -> Text:
+    return Text(row.error, style="red") if row.error else Text(_shortened(row.reply_text or row.outcome or "-"))
+
+
+def _add_whose(table: Table, columns: int) -> None:
+    table.add_column("file", max_width=columns, overflow="fold")
+    table.add_column("turn", justify="right", no_wrap=True)
+
+
 def _ends(rows: Sequence[TurnRow]) -> Table:
     """Why each turn was taken to be over when it was, and what that did to its reply."""
     table = _table("Their ends")
-    table.add_column("file", overflow="fold")
-    table.add_column("turn", justify="right")
-    for name in ("wait\nms", "because"):
-        table.add_column(name, justify="right" if name.startswith("wait") else "left")
-    table.add_column("words end")
-    table.add_column("sounds\nended", justify="right")
-    table.add_column("reply\nready")
+    _add_whose(table, FEWER_FILE_COLUMNS)
+    table.add_column("wait\nms", justify="right", no_wrap=True)
+    table.add_column("because", no_wrap=True)
+    table.add_column("words\nend", no_wrap=True)
+    table.add_column("sounds\nended", justify="right", no_wrap=True)
+    table.add_column("reply\nready", no_wrap=True)
     for name in ("dropped", "beyond\nms", "merges"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         if row.turn is None:
             continue
         table.add_row(
-            escape(row.file),
+            _name(row.file),
             f"{row.client}:{row.turn}",
             _ms(row.wait_ms),
             row.because or row.end_reason or "-",
@@ -105,7 +126,7 @@ def _failures(files: Sequence[FileRow]) -> Table:
     table.add_column("why", overflow="fold")
     for file in files[:MANY_FAILURES]:
         why = file.error or ("no speech was noticed" if not file.turns else "no reply was heard")
-        table.add_row(escape(file.file), str(file.client), Text(why, style="red"))
+        table.add_row(_name(file.file), str(file.client), Text(why, style="red"))
     if len(files) > MANY_FAILURES:
         table.caption = f"and {len(files) - MANY_FAILURES} more"
     return table
@@ -178,6 +199,11 @@ def _count_turn_taking(table: Table, summary: Summary) -> None:
         table.add_row("replies softened for", ducks, "")
     if summary.distress:
         table.add_row("calls for help", ", ".join(f"{kind} {n}" for kind, n in summary.distress.items()), "")
+
+
+def _name(file: str) -> str:
+    """What tells files apart in a narrow column; the JSON has their paths."""
+    return escape(Path(file).stem)
 
 
 def _shortened(text: str) -> str:

@@ -74,7 +74,6 @@ class TurnHeard:
     audio_samples: int = 0
     outcome: str = ""
     """Why the reply ended; empty while it has not."""
-    done_at: float | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     committed_at: float | None = None
     heard: str = ""
@@ -118,7 +117,7 @@ class TurnHeard:
     def _forget_reply(self) -> None:
         self.sentences.clear()
         self.source = self.outcome = ""
-        self.first_audio_at = self.first_filler_at = self.done_at = None
+        self.first_audio_at = self.first_filler_at = None
         self.audio_samples = 0
 
 
@@ -165,7 +164,7 @@ class TurnLog:
             case SpokenText() | SpokenAudio():
                 _take_reply(turn, event, at)
             case ReplyEnded():
-                turn.outcome, turn.done_at, turn.timings_ms = event.reason, at, event.timings_ms
+                turn.outcome, turn.timings_ms = event.reason, event.timings_ms
                 turn.source = event.source or turn.source
             case TurnCommitted():
                 turn.committed_at, turn.heard = at, event.heard

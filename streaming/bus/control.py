@@ -7,7 +7,6 @@ announcements included, and so never depends on a clock or on which reply came f
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -18,8 +17,9 @@ from streaming.bus.faults import checked
 from streaming.bus.seal import ANY_ID
 from streaming.bus.server import Server
 from streaming.errors import MessageError
+from streaming.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger("bus.control")
 
 
 class SessionAnnounced(msgspec.Struct, frozen=True, tag=True):
@@ -110,7 +110,7 @@ class Control:
                 opened = self._server.sealer.unseal(names.CONTROL, ANY_ID, entries.payload(raw))
                 message = _decoder.decode(opened)
             except (MessageError, msgspec.MsgspecError) as error:
-                log.error("a control message that cannot be read: %s", error)
+                log.error("unreadable_control_message", exc_info=error)
                 continue
             if isinstance(message, UserRevoked):
                 self._on_revoked(message.user, message.login)

@@ -9,7 +9,6 @@ lost with its connection) is found by asking for our own pending entries after e
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,9 +23,10 @@ from streaming.bus.link import Command
 from streaming.bus.server import Server
 from streaming.bus.waking import Bell
 from streaming.errors import BusError, BusUnavailable, MessageError
+from streaming.logs import logger
 from streaming.messages import CloseTurn, Offer, Reclaim
 
-log = logging.getLogger(__name__)
+log = logger("bus.desk")
 
 _LOOK_COUNT = 64
 """Run-out leases looked at in one go: more than one node has slots."""
@@ -109,7 +109,7 @@ class Desk:
             if not await main.ask("XPENDING", self._offers, names.NODES, "-", "+", 1, self._consumer):
                 await main.ask("XGROUP", "DELCONSUMER", self._offers, names.NODES, self._consumer)
         except BusError as error:
-            log.info("consumer %s stays behind: %s", self._consumer, error)
+            log.info("consumer_left_behind", name=self._consumer, error=type(error).__name__)
 
     # --- the task ----------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class Desk:
                 await self._step()
             except BusError as error:
                 if not isinstance(error, BusUnavailable):
-                    log.warning("claiming at %s: %s", self._server.name, error)
+                    log.warning("claiming_failed", server=self._server.name, exc_info=error)
                 await asyncio.sleep(self._server.limits.retry_seconds)
 
     def _may_read(self) -> bool:
@@ -206,7 +206,7 @@ class Desk:
         try:
             read = entries.read_any_id(self._offers, raw, self._server.sealer)
         except MessageError as error:
-            log.error("an offer that cannot be read is deleted: %s", error)
+            log.error("unreadable_offer_deleted", exc_info=error)
             read = None
         if isinstance(read, Offer):
             self._offered.append(_Offered(offer_id, read, delivery))
@@ -272,7 +272,7 @@ class Desk:
         try:
             up_key, down_key, lease_key = names.up(session, turn), names.down(session, turn), names.lease(session, turn)
         except ValueError as error:
-            log.error("an offer of no turn is deleted: %s", error)
+            log.error("offer_of_no_turn_deleted", exc_info=error)
             await self._leases.drop(offered.offer_id)
             return
         up, down = await self._server.main.call(
@@ -298,5 +298,5 @@ class Desk:
         try:
             return any(isinstance(message, CloseTurn) for _, message in entries.read(up_key, top, self._server.sealer))
         except MessageError as error:
-            log.error("an offered turn that cannot be read is dropped: %s", error)
+            log.error("unreadable_turn_dropped", exc_info=error)
             return True

@@ -9,7 +9,6 @@ next is sent.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from streaming.bus import entries
@@ -20,8 +19,9 @@ from streaming.bus.link import Call, Command, Link, Reply
 from streaming.bus.seal import Sealer
 from streaming.bus.waking import Bell
 from streaming.errors import BusError, BusUnavailable, MessageError, StreamGone, StreamingError
+from streaming.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger("bus.follower")
 
 Deliver = Callable[[Sequence[Entry]], None]
 OnLost = Callable[[StreamingError], None]
@@ -128,7 +128,7 @@ class Follower:
                 await self._reading.up.wait()
                 await asyncio.sleep(self._limits.retry_seconds if self._reading.connections == connections else 0)
             except BusError as error:
-                log.error("the read of %d streams failed: %s", len(read.streams), error)
+                log.error("read_failed", count=len(read.streams), exc_info=error)
                 await asyncio.sleep(self._limits.retry_seconds)
             else:
                 self._hand_out(read.streams, reply)
@@ -167,7 +167,7 @@ class Follower:
                 self._lose(key, followed, error)
             except Exception as error:
                 # One owner's mistake must not silence the others; it is told, and so is the log.
-                log.exception("the receiver of %s raised", key)
+                log.error("receiver_raised", name=key, exc_info=error)
                 self._lose(key, followed, BusError(f"the receiver of {key} raised {error!r}"))
 
     async def _look_for_lost(self) -> None:

@@ -11,7 +11,6 @@ was lost with Redis never repeats an epoch that some client still remembers.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, cast
 
 from redis.exceptions import RedisError
@@ -24,12 +23,13 @@ from streaming.bus.server import Server
 from streaming.bus.sessions import Sessions
 from streaming.bus.writer import OnLost, StreamWriter
 from streaming.errors import BusError, BusUnavailable, Fenced
+from streaming.logs import logger
 from streaming.messages import JournalRecord, Message
 
 if TYPE_CHECKING:
     from streaming.bus import Bus
 
-log = logging.getLogger(__name__)
+log = logger("bus.journal")
 
 _PAGE = 1_000
 _CONTESTS = 16
@@ -124,7 +124,7 @@ class Journal:
             self.let_go()
             return
         except BusError as error:
-            log.info("%s was closed with events unsent: %s", self._key, error)
+            log.info("journal_closed_unsent", name=self._key, error=type(error).__name__)
         self.writer.close()
         await self._sessions.release(self._session, self)
 

@@ -8,7 +8,6 @@ done), or for another node to take over at once: the entry then belongs to a con
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from redis.exceptions import RedisError
@@ -20,9 +19,10 @@ from streaming.bus.seal import ANY_ID
 from streaming.bus.server import Server
 from streaming.bus.writer import StreamWriter
 from streaming.errors import BusError, Fenced, StreamingError
+from streaming.logs import logger
 from streaming.messages import Reclaim, encode
 
-log = logging.getLogger(__name__)
+log = logger("bus.leases")
 
 Deliver = Callable[[Sequence[Entry]], None]
 OnLost = Callable[[StreamingError], None]
@@ -77,7 +77,7 @@ class Leases:
             try:
                 await self.hint()
             except BusError as error:
-                log.info("nobody was told of what was handed back: %s", error)
+                log.info("handed_back_untold", error=type(error).__name__)
 
     async def hint(self) -> None:
         """Have some node look for leases that may be taken over."""
@@ -195,5 +195,5 @@ class ClaimedTurn:
         try:
             await self.down.flush()
         except BusError as error:
-            log.info("%s was let go with entries unsent: %s", self.up_key, error)
+            log.info("turn_let_go_unsent", name=self.up_key, error=type(error).__name__)
         self.down.close()

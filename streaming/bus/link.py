@@ -12,7 +12,6 @@ socket timeout (it would cut a blocking read); the overdue reply is watched for 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,8 +24,9 @@ from redis.exceptions import RedisError, ResponseError
 from streaming.bus.faults import checked
 from streaming.bus.limits import Limits
 from streaming.errors import BusError, BusUnavailable
+from streaming.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger("bus.link")
 
 Command = tuple[str | bytes | int, ...]
 Reply = Any
@@ -175,7 +175,7 @@ class Link:
                     if self._greet is not None:
                         await self._greet(connection)
                 if quiet:
-                    log.warning("%s is back", self._name)
+                    log.warning("redis_back", name=self._name)
                 quiet = False
                 delay = self._limits.backoff_min_seconds
                 self.refusal = None
@@ -191,7 +191,7 @@ class Link:
                 await connection.disconnect(nowait=True)
                 self._break()
             if not quiet:
-                log.warning("%s is lost: %s", self._name, self.trouble)
+                log.warning("redis_lost", name=self._name, reason=self.trouble)
             quiet = True
             await asyncio.sleep(random.uniform(delay / 2, delay))
             delay = min(delay * 2, self._limits.backoff_max_seconds)

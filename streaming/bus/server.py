@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -26,8 +25,9 @@ from streaming.bus.link import Command, Link, Reply
 from streaming.bus.seal import Sealer
 from streaming.bus.waking import Bell
 from streaming.errors import BusError, BusUnavailable
+from streaming.logs import logger
 
-log = logging.getLogger(__name__)
+log = logger("bus.server")
 
 Result = TypeVar("Result")
 
@@ -192,7 +192,7 @@ class Server:
                 await asyncio.sleep(self.limits.retry_seconds)
                 await self.main.up.wait()
             except BusError as error:
-                log.warning("%s: %s", self.name, error)
+                log.warning("redis_refused", server=self.name, exc_info=error)
                 return []
 
     async def examined(self) -> None:
@@ -222,7 +222,7 @@ class Server:
         error = task.exception()
         if error is not None and not isinstance(error, BusError):
             self.crash = self.crash or error
-            log.error("%s ended by its own mistake", task.get_name(), exc_info=error)
+            log.error("task_crashed", name=task.get_name(), exc_info=error)
 
     async def close(self) -> None:
         """Finish what was promised, for as long as one would wait at the door, then end all tasks and connections."""

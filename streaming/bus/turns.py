@@ -9,7 +9,6 @@ into the new down stream. The new one therefore starts above every lease the gat
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -23,6 +22,7 @@ from streaming.bus.seal import ANY_ID
 from streaming.bus.server import Server
 from streaming.bus.writer import StreamWriter
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
+from streaming.logs import logger
 from streaming.messages import (
     CloseTurn,
     DownOpened,
@@ -35,7 +35,7 @@ from streaming.messages import (
     encode,
 )
 
-log = logging.getLogger(__name__)
+log = logger("bus.turns")
 
 Deliver = Callable[[Sequence[Entry]], None]
 OnLost = Callable[[StreamingError], None]
@@ -365,7 +365,7 @@ class OpenTurn:
         try:
             await self.up.finish(CloseTurn(reason=reason))
         except BusError as error:
-            log.info("%s ends without its last entry: %s", self.up_key, error)
+            log.info("turn_ends_without_last_entry", name=self.up_key, error=type(error).__name__)
         self.up.close()
         offers = [self.offer_id, self._hint_id] if self._hint_id else [self.offer_id]
         await self._server.insist(

@@ -15,7 +15,7 @@ from silvertalk.replay.command import replay_command
 from silvertalk.replay.losses import LossLog, LossRow
 from silvertalk.replay.measure import Timeline, turn_rows
 from silvertalk.replay.microphone import FRAME_SAMPLES, room_tone
-from silvertalk.replay.report import Report, Spread
+from silvertalk.replay.report import MEASURED, Report, Spread, TurnRow, summarise
 from silvertalk.replay.run import deal, replay
 from silvertalk.replay.speech_ends import Pcm, Span
 from silvertalk.replay.table import show
@@ -68,8 +68,8 @@ async def run(gateway: FakeGateway, *clips: Clip, clients: int = 1, patience_sec
         return await replay(clips, gateway.url, clients=clients, patience_seconds=patience_seconds)
 
 
-def shown(report: Report) -> str:
-    console = Console(width=120, record=True, file=io.StringIO())
+def shown(report: Report, width: int = 120) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
     show(report, console)
     return console.export_text()
 
@@ -476,7 +476,33 @@ async def test_the_commands_exit_code_tells_of_silence_and_of_mistakes(tmp_path:
         code, output = await asyncio.to_thread(invoke, str(tmp_path / "a.wav"), "--url", gateway.url)
     assert code == 1 and "no_node" in output
     assert invoke(str(tmp_path / "absent.wav"))[0] == 2
+    code, output = await asyncio.to_thread(invoke, str(tmp_path / "a.wav"), "--url", gateway.url)  # it is gone
+    assert (code, len(output.splitlines())) == (2, 1)
+    assert output.startswith(f"Nothing could be said at {gateway.url}: ")
     assert invoke(str(tmp_path / "a.wav"), "--plot", str(tmp_path / "a.doc"))[0] == 2
+
+
+def test_80_columns_hold_every_heading_and_figure() -> None:
+    row = TurnRow(
+        file="somewhere/ko/a_recording_with_a_long_name.wav",
+        client=1,
+        turn=12,
+        transcript="저는 부산에서 태어났어요. 여름마다 온 가족이 바다에 갔어요.",
+        reply_text="부산이라는 말씀이 귀에 들어왔어요.",
+        reply_audio_seconds=16.8,
+        because="pauses",
+        ending="trails",
+        end_probability=0.87,
+        speculation="none",
+    )
+    for name in MEASURED:
+        setattr(row, name, 12345.0)
+    summary = summarise([row], [], url="", clients=1, losses=[], lateness_ms=[], wall_seconds=1.0)
+    printed = shown(Report([row], [], summary), width=80)
+    assert "…" not in printed and "somewhere" not in printed
+    words = set(printed.split())
+    assert words >= {"caption", "final", "wait", "reply", "audio", "because", "sounds", "ended", "ready", "dropped"}
+    assert words >= {"beyond", "merges", "pauses", "trails", "0.87", "none", "12345", "16.8", "1:12", "heard"}
 
 
 def test_markup_in_what_was_heard_is_text() -> None:

@@ -75,6 +75,21 @@ async def test_no_connection_is_unavailable(proxy: RedisProxy) -> None:
         assert await main_link(bus).ask("PING", patience=30) == b"PONG"
 
 
+async def test_a_loss_and_its_end_are_logged_with_their_fields(
+    proxy: RedisProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.accepting = False
+    async with Bus.open([proxy.url], name="far", limits=QUICK) as bus:
+        link = main_link(bus)
+        await link.tried.wait()
+        proxy.accepting = True
+        await link.ask("PING", patience=30)
+    told = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    lost, back = (next(one for one in told if one["event"] == event) for event in ("redis_lost", "redis_back"))
+    assert lost["name"] == back["name"] == f"bus {proxy.url} main"
+    assert lost["reason"] and "dropped" not in lost | back
+
+
 async def test_an_overdue_reply_gives_up_the_connection(proxy: RedisProxy) -> None:
     async with Bus.open([proxy.url], name="far", limits=QUICK) as bus:
         link = main_link(bus)
