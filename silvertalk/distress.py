@@ -10,15 +10,17 @@ commonest calls by ear (`distress_korean_likeness`). Nothing here judges how som
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from silvertalk import distress_english, distress_korean, distress_korean_likeness
 from silvertalk.distress_calls import Kind as Kind
 from silvertalk.distress_english_context import is_call as is_english_call
+from silvertalk.distress_english_context import reports
 from silvertalk.distress_korean_context import Saying
 from silvertalk.distress_korean_context import is_call as is_korean_call
-from silvertalk.korean_sounds import sounds
+from silvertalk.korean_sounds import Sounds, sounds
 from streaming.messages import Language
 from streaming.text import normalized
 
@@ -35,12 +37,13 @@ class Distress:
     number: str
 
 
-def distress_in(text: str, language: Language) -> Distress | None:
+def distress_in(text: str, language: Language, *, by_ear: bool = True) -> Distress | None:
     """What in `text`, one utterance as it was transcribed, calls for help here and now; None where nothing does.
 
     An emergency goes before despair. Takes about a millisecond, and five for what somebody says in ten minutes.
+    `by_ear`: what only sounds like a call counts, too; not where nothing can have been misheard, as in what was typed.
     """
-    return _in_korean(text) if language == "ko" else _in_english(text)
+    return _in_korean(text, by_ear) if language == "ko" else _in_english(text)
 
 
 _SENTENCE_ENDS = re.compile(r"(?<=[.?!…])\s+|\n+")
@@ -49,7 +52,7 @@ MOST_FOUND = 20
 against all of the sentence, so that the same words a thousand times over would take a tenth of a second."""
 
 
-def _in_korean(text: str) -> Distress | None:
+def _in_korean(text: str, by_ear: bool) -> Distress | None:
     sentences = [(sounds(sentence), Saying(sentence, text)) for sentence in _sentences(text)]
     said = "\n".join(sentence.sounds for sentence, _ in sentences)
     refused = False
@@ -57,15 +60,26 @@ def _in_korean(text: str) -> Distress | None:
         if not call.is_in(said):
             continue
         for sentence, saying in sentences:
-            whole = (found for found in call.pattern.finditer(sentence.sounds) if sentence.is_whole(*found.span()))
-            for found in islice(whole, MOST_FOUND):
+            for found in islice(_whole(call.pattern, sentence), MOST_FOUND):
                 start, end = sentence.places[found.start()], sentence.places[found.end() - 1] + 1
                 if is_korean_call(call, saying, start, end):
                     return _distress(call.kind, sentence.words(*found.span()))
                 refused = True
     # What was understood and judged to be no call is not one by its sound either.
-    misheard = None if refused else distress_korean_likeness.find(text)
+    misheard = distress_korean_likeness.find(text) if by_ear and not refused else None
     return _distress(*misheard) if misheard else None
+
+
+def _whole(pattern: re.Pattern[str], sentence: Sounds) -> Iterator[re.Match[str]]:
+    """Where the pattern is in whole words. One that begins in the middle of a word may have another begin within it:
+    the last syllable of `아이고 피가` sounds like that of `코피가`."""
+    place, tries = 0, MOST_FOUND * 4
+    while tries and (found := pattern.search(sentence.sounds, place)):
+        if sentence.is_whole(*found.span()):
+            yield found
+            place = found.end()
+        else:
+            place, tries = found.start() + 1, tries - 1
 
 
 def _in_english(text: str) -> Distress | None:
@@ -74,9 +88,9 @@ def _in_english(text: str) -> Distress | None:
     for call in (*distress_english.EMERGENCIES, *distress_english.DESPAIRS):
         if not call.is_in(said):
             continue
-        for written, sentence in sentences:
+        for (written, sentence), (_, after) in zip(sentences, [*sentences[1:], ("", "")], strict=True):
             found = call.pattern.search(sentence)
-            if found and is_english_call(call, sentence, found.start(), found.end()):
+            if found and not reports(after) and is_english_call(call, sentence, found.start(), found.end()):
                 return _distress(call.kind, written.strip(" .!?…"))
     return None
 

@@ -50,12 +50,17 @@ EMERGENCIES = (
         rf"|hard to)(?: in)? breath",
         r"\bits (?:so |very |really )?(?:hard|difficult) (?:for me )?to breathe\b",
         rf"{_I_AM} (?:choking|suffocating|gasping)\b",
-        rf"\bi {_CANNOT} {_VERY}(?:get up|stand up|get back up|move (?:my|at all|anything)|feel my|lift my"
+        rf"\bi {_CANNOT} {_VERY}(?:get up(?! early| before| the stairs| on time| in the morning)"
+        rf"|stand up(?! straight| for long| too long)|get back up|move (?:my (?:\w+ )?(?:arms?|legs?|hands?"
+        rf"|feet|foot|fingers?|toes|neck|head|body|face|side)|at all|anything)"
+        rf"|feel my(?! fingers its| toes its)|lift my"
         rf"|speak properly|see anything)\b",
         rf"\bi {_CANNOT} {_VERY}stop (?:the |my |it )?bleeding\b",
         rf"{_I_AM} {_VERY}bleeding\b",
         r"\bbleeding (?:a lot|badly|heavily|wont stop|will not stop|does not stop|doesnt stop)",
-        unless=r"\b(?:laugh\w*|laughter|because it (?:is|was) so beautiful|without you|for joy)\b",
+        unless=r"\b(?:laugh\w*|laughter|because it (?:is|was) so beautiful|without you|for joy|so funny|life into"
+        r"|in summer|blocked nose|mask|without my glasses|in this (?:photo|picture)|choking up|choked up"
+        r"|bleeding (?:money|heart))\b",
     ),
     *_calls(
         "emergency",
@@ -65,7 +70,7 @@ EMERGENCIES = (
         r"\b(?:pain|pains|tightness|pressure|ache)(?: is)? in my (?:chest|heart|left arm)\b",
         r"\bi(?:ve| have)(?: got)? (?:a |an )?(?:bad |terrible |strong |sharp )?(?:chest pains?|pains? in my chest)\b",
         unless=r"\b(?:think of|thinking of|miss|when i (?:think|see|hear|remember)|for (?:him|her|them|you)|lonely"
-        r"|left me|love)\b",
+        r"|left me|love|my late|pride|story|song|when (?:he|she|they|you|my|we)|there was|was a)\b",
     ),
     *_calls(
         "emergency",
@@ -88,15 +93,18 @@ EMERGENCIES = (
     *_calls(
         "emergency",
         "state",
-        rf"{_I_AM} (?:having|about to have|getting) (?:a |an )?(?:(?:heart|hard) attack|stroke|seizure)\b",
-        rf"{_I_AM} (?:going to|about to|gonna) (?:faint|pass out|black out|collapse|lose consciousness)\b",
+        rf"{_I_AM} (?:having|about to have|getting) (?:a |an )?(?:(?:heart|hard) attack|seizure"
+        r"|stroke(?! of (?:luck|genius)))\b",
+        rf"{_I_AM} (?:going to|about to|gonna) (?:faint|pass out(?! the| these| some)|black out"
+        r"|collapse|lose consciousness)\b",
         r"\b(?:one side|left side|right side|half)(?: of)?(?: my| the)? (?:body|face)(?: is| has| went"
         r"| feels)?(?: gone)? "
         r"(?:numb|weak|paralysed|paralyzed|dead|drooping)",
         rf"{_MY} (?:left |right )?(?:arm|leg|side|face) (?:is|has gone|has|went|feels) {_VERY}(?:numb|paralysed"
         rf"|paralyzed|drooping)\b",
         rf"{_MY} (?:speech|words) (?:is|are) {_VERY}(?:slurred|slurring)\b",
-        unless=r"\b(?:of joy|laugh\w*|hungry|hunger|in the film|after (?:sitting|sleeping))\b",
+        unless=r"\b(?:of joy|from lying|laugh\w*|hungry|hunger|in the film|(?:after|from) (?:sitting|sleeping)"
+        r"|asleep|recording|with cold)\b",
     ),
 )
 
@@ -113,15 +121,16 @@ DESPAIRS = (
         r"|commit(?:ting)? suicide|hang(?:ing)? myself)",
         r"\bi (?:dont|do not|no longer|really dont|just dont) (?:really )?want to (?:live|be alive|go on living"
         r"|be here anymore|exist|wake up)"
-        r"(?! in\b| with\b| there\b| near\b| here\b| at\b)",
+        r"(?! in\b| with\b| there\b| near\b| here\b| at\b| alone\b| (?:so |too )?early\b| before\b)",
         r"\bi(?:d| would| might|m| am)? (?:be )?better off dead\b",
-        r"\bi wish i (?:were|was|could be) dead\b",
+        r"\bi wish i (?:were|was|could be) dead\b(?! tired)",
         r"\bi wish i (?:had never been born|would not wake up|wouldnt wake up)\b",
         r"\b(?:theres|there is|i have|i see|ive) (?:no|nothing)(?: more)? (?:reason|point|purpose"
         r"|use)?(?: left)?(?: in| to| for)?(?: go on)? ?"
         r"(?:living|live)(?: for)?(?: anymore)?$",
-        r"\b(?:my )?life (?:is|isnt|is not|has) (?:not |no )?(?:worth|longer worth|meaningless|pointless)",
+        r"\b(?:my )?life (?:is|isnt|is not|has) (?:not |no )?(?:worth|longer worth"
+        r"|meaningless|pointless)(?! living without| a \w+)",
         r"\bi(?:m| am) (?:suicidal|thinking (?:of|about) suicide)\b",
-        unless=r"\b(?:he|she|they) (?:said|says|told)|before i see|laughing\b",
+        unless=r"\b(?:he|she|they) (?:said|says|told)|before i see|laughing|without music\b",
     ),
 )

@@ -23,6 +23,16 @@ _STORY = re.compile(
     r"\b(?:film|movie|book|novel|song|dream|dreamt|dreamed|story|play|television|tv|show|if i|if you|if he|if she)\b"
 )
 
+_SAID = re.compile(
+    r"(?:(?:that|this) (?:was|is) what )?"
+    r"(?:he|she|they|i|we|my \w+) (?:said|shouted|cried|screamed|yelled|thought|told|sang)\b"
+)
+
+
+def reports(words: str) -> bool:
+    """Whether `words`, normalised, say who had said what stands before them."""
+    return bool(_SAID.match(words))
+
 
 def is_call(call: Call, sentence: str, start: int, end: int) -> bool:
     """Whether `sentence[start:end]`, the words of `call`, are meant for whoever listens now; all of it normalised."""
@@ -30,6 +40,6 @@ def is_call(call: Call, sentence: str, start: int, end: int) -> bool:
         return False
     if _STORY.search(sentence) or _REPORTED.search(sentence[:start]):
         return False
-    if re.match(r" (?:he|she|they|i|we|my \w+) (?:said|shouted|cried|screamed|yelled|thought|told)\b", sentence[end:]):
+    if reports(sentence[end:].strip()):
         return False
     return bool(_NOW.search(sentence)) or not _THEN.search(sentence)

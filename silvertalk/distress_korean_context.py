@@ -14,11 +14,13 @@ from silvertalk.distress_calls import Call
 _THEN = re.compile(
     r"그때|그\s+때|그\s*시절|그\s*당시|당시|옛날|예전|왕년|소싯적|어릴|어렸|젊었|젊을|처녀\s*(?:때|적)|총각\s*때|새댁"
     r"|시집|군대|피난|피란|육이오|6\s*\.?\s*25"
-    r"|전쟁|사변|해방|일제|작년|재작년|지난|그저께|엊그제|며칠\s*전|년\s*전|달\s*전|주\s*전|시간\s*전|전에는|그날"
+    r"|전쟁|폭격|총소리|폭탄|사변|해방|일제|작년|재작년|지난|그저께|엊그제|며칠\s*전|년\s*전|달\s*전|주\s*전|시간\s*전|전에는|그날"
     r"|그\s+날|한때|한번은|처음에"
     r"|[을를ㄹ]?\s*(?:적에|적이|적도)|[가-힣]\s*때\s*(?:는|마다|도)|[았었였했]을\s*때|학교\s*다닐|살아\s*생전|생전에"
     r"|태어나|었던|았던|했던"
 )
+_YESTERDAY = re.compile(r"어제(?!\s*부터)|어젯밤|그제")
+"""What happened then is news; what began then may go on."""
 _NOW = re.compile(
     r"지금|방금|아까|갑자기|당장|어떡해|어쩌|빨리|얼른|오늘|또다시|도와|살려|119|일일구|구급차|이제는?\s*(?:더|못|그만)"
 )
@@ -99,6 +101,8 @@ def is_call(call: Call, saying: Saying, start: int, end: int) -> bool:
         return False
     if call.form == "plea" and _PLEA_IS_OVER.match(after):
         return False
+    if call.form == "event" and saying.has(_YESTERDAY) and not saying.has(_NOW):
+        return False
     if call.form == "event":
         return not _TOLD.match(after) and not ends_in_past(after)
     if call.form == "feeling" and (saying.has(_FIGURATIVE) or _somebody_else(before)):
@@ -121,12 +125,15 @@ _APPEAL_WORDS = re.compile(
     r"(?:아이고|아이구|어이구|제발|누가|누구|나|나를|날|저|저를|절|여기|여기요|사람|빨리|어서|얼른|여보세요|거기"
     r"|없어요|없어|없소|있어요|복실아|복실이|아무도|아무나"
     r"|아무라도|좀|이봐요|지금|급해|급해요|도와줘|도와주세요|살려줘|살려주세요|도와|줘|주세요|요|아|어|저기|저기요"
-    r"|선생님|엄마|하느님|큰일|났어|났어요|어떡해|좀요)"
+    r"|주세여|주세용|줘여|줘용|네|예|응|선생님|엄마|하느님|큰일|났어|났어요|어떡해|좀요)"
 )
+
+_TEARS = re.compile(r"[ㅏ-ㅣ]+")
+"""ㅠㅠ, ㅜㅜ, and vowels that a key was held for: typed after a call."""
 
 
 def _is_appeal(words: str) -> bool:
-    return all(_APPEAL_WORDS.fullmatch(word[0]) for word in re.finditer(r"\w+", words))
+    return all(_APPEAL_WORDS.fullmatch(word[0]) for word in re.finditer(r"\w+", _TEARS.sub(" ", words)))
 
 
 def _is_quoted(after: str) -> bool:

@@ -111,6 +111,21 @@ async def test_a_story_with_the_same_words_is_left_to_the_listener(valkey: Valke
             assert sources(await me.types(story)) == {"reflective"}
 
 
+async def test_a_yes_in_the_words_of_the_question_is_no_call_for_help(valkey: Valkey, tmp_path: Path) -> None:
+    """적어 주세요 has the ending of 도와주세요, and half of its sounds."""
+    async with at_home(valkey, tmp_path) as (served, me, user):
+        asked = await me.types("수요일 세 시에 병원 간다고 적어 줘")
+        assert said(asked).endswith("세 시에 병원 가기라고 적어 드릴까요?") and sources(asked) == {"asks_leave"}
+        done = await me.types("네, 적어 주세요")
+        assert sources(done) == {"granted"} and "distress" not in {event.type for event in done}
+        [event] = await noted(served, user)
+        assert event.title == "병원 가기"
+        await me.types("목요일 세 시에 병원 간다고 적어 줘")
+        called = await me.types("네, 살려 주세요")
+        assert sources(called) == {"distress"}, "a call for help goes before any question"
+        assert len(await noted(served, user)) == 1
+
+
 async def test_nothing_is_written_before_a_yes_and_then_once(valkey: Valkey, tmp_path: Path) -> None:
     async with at_home(valkey, tmp_path) as (served, me, user):
         asked = await me.types("내일 세 시에 병원 간다고 적어 줘")
