@@ -47,7 +47,7 @@ def microphone(folder: Path, *parts: bytes) -> Path:
 async def visiting(url: str, spoken: Path | None = None, *, allowed: bool = True) -> AsyncIterator[Page]:
     """Somebody looks at the page. At the end nothing was asked of anybody else, and nothing complained of."""
     async with chromium(microphone=spoken, allowed=allowed) as tools, page(tools) as tab:
-        await tab.go(f"{url}/demo")
+        await tab.go(f"{url}/demo?details")
         yield tab
         assert {urlsplit(request).netloc for request in tab.requests} == {urlsplit(url).netloc}
         assert not [one for one in tab.complaints if "Failed to load resource" not in one and "WebSocket" not in one]
@@ -293,7 +293,8 @@ async def test_without_a_microphone_one_is_told_how_to_get_it_and_may_type(valke
 
 async def test_a_device_without_a_microphone_is_said_to_have_none(valkey: Valkey, tmp_path: Path) -> None:
     settings = chosen(valkey, tmp_path)
-    async with product.gateway(settings), visiting(f"http://127.0.0.1:{settings.port}") as tab:
+    url = f"http://127.0.0.1:{settings.port}"
+    async with product.gateway(settings), product.node(valkey.url), visiting(url) as tab:
         await tab.press("#start")
         await tab.until(SHOWN.format("#retry"))
         assert "마이크를 찾지 못했어요" in await tab.text("#notice")
@@ -302,7 +303,7 @@ async def test_a_device_without_a_microphone_is_said_to_have_none(valkey: Valkey
 async def test_a_full_server_is_waited_for(valkey: Valkey, tmp_path: Path) -> None:
     settings = chosen(valkey, tmp_path, max_sessions=1)
     url = f"http://127.0.0.1:{settings.port}"
-    async with product.gateway(settings), visiting(url, microphone(tmp_path)) as tab:
+    async with product.gateway(settings), product.node(valkey.url), visiting(url, microphone(tmp_path)) as tab:
         async with calling(url, microphone=False):
             await tab.press("#start")
             await tab.until("document.querySelector('#notice').textContent.includes('이야기 나누는 분이 많아요')")
@@ -313,7 +314,7 @@ async def test_a_full_server_is_waited_for(valkey: Valkey, tmp_path: Path) -> No
 async def test_a_second_window_takes_the_conversation_over(valkey: Valkey, tmp_path: Path) -> None:
     settings = chosen(valkey, tmp_path)
     url = f"http://127.0.0.1:{settings.port}"
-    async with product.gateway(settings), visiting(url, microphone(tmp_path)) as first:
+    async with product.gateway(settings), product.node(valkey.url), visiting(url, microphone(tmp_path)) as first:
         await first.press("#start")
         await first.until_told("ready")
         async with page(first.tools) as second:
@@ -330,8 +331,9 @@ async def test_nobody_to_answer_is_said_and_the_language_is_ones_own(valkey: Val
     async with product.gateway(settings), visiting(f"http://127.0.0.1:{settings.port}", microphone(tmp_path)) as tab:
         await tab.press("#to-en")
         assert await tab.run("document.documentElement.lang") == "en"
-        await tab.press("#start")
-        ready = await tab.until_told("ready")
+        async with product.node(valkey.url):
+            await tab.press("#start")
+            ready = await tab.until_told("ready")
         assert ready["language"] == "en"
         await type_in(tab, "Is anybody there?")
         await tab.until("document.querySelector('#notice').textContent.includes('still getting ready')")

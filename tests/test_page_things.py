@@ -23,6 +23,7 @@ from streaming.messages import Language
 from tests import product
 from tests.browser import Page, chromium, needs_chromium, page
 from tests.ports import free_port
+from tests.silvertalk.media.pictures import HEIC, picture, saved
 from tests.tcp_proxy import TcpProxy, tcp_proxy
 from tests.test_page import SHOWN, microphone, type_in
 from tests.test_people_journey import worker
@@ -194,10 +195,28 @@ async def test_what_is_remembered_is_wanted_seen_and_forgotten(valkey: Valkey, t
         assert await tab.text("#memories-title") == "What I remember"
         assert await tab.text("#add-photos") == "Add photos"
         await tab.press("#facts button")
-        await tab.until("document.querySelectorAll('#facts li').length === 0")
+        assert await tab.text("#facts .asking > span") == "Really forget it?"
+        assert await tab.run("document.activeElement.textContent") == "No", "a second press takes nothing away"
+        await tab.key("Enter", 13, "\r")
+        assert await tab.text("#facts button") == "Forget it"
+        assert await tab.run("document.activeElement === document.querySelector('#facts button')")
+        await tab.key("Enter", 13, "\r")
+        await tab.key("Escape", 27)
+        assert await tab.text("#facts button") == "Forget it"
+        assert len(await tab.run(f"{DOOR}.ask('/memories/'))")) == 1
+        await tab.press("#facts button")
+        await person.remembered("고향은 부산이다.")
+        await tab.until("document.querySelectorAll('#facts li').length === 2")
+        assert await tab.run("document.activeElement.textContent") == "No", "what comes meanwhile answers nothing"
+        await tab.run(
+            "document.querySelector('#facts .asking button').dispatchEvent(new MouseEvent('click', { detail: 2 }))"
+        )
+        assert len(await tab.run(f"{DOOR}.ask('/memories/'))")) == 2, "nor does a double click"
+        await tab.press("#facts .asking button")
+        await tab.until("document.querySelectorAll('#facts li').length === 1")
         assert await tab.run("document.activeElement.id") == "remember"
         kept = await tab.run(f"{DOOR}.ask('/memories/'))")
-        assert kept == []
+        assert [one["fact"] for one in kept] == ["고향은 부산이다."]
         await tab.press("#remember")
         await tab.until("document.querySelector('#remember').textContent === 'Please remember what I tell'")
 
@@ -220,6 +239,52 @@ async def test_a_file_that_is_no_photo_is_refused_in_plain_words(valkey: Valkey,
         await tab.until(SHOWN.format("#notice"))
         assert await tab.run(SEEN.format("#notice")), "wherever one has scrolled"
         assert await tab.text("#uploading") == ""
+
+
+async def test_a_photo_of_an_iphone_is_taken_where_the_browser_knows_no_type_for_it(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    photo = tmp_path / "IMG_0142.HEIC"
+    photo.write_bytes(HEIC)
+    async with visit(valkey, tmp_path) as person:
+        tab = person.tab
+        await tab.run(
+            "document.querySelector('#files').addEventListener('change',"
+            " ({ target }) => { window.type = target.files[0].type; }, { capture: true })"
+        )
+        await person.add(photo)
+        assert await tab.run("type") == "", "which is what is tried here"
+        assert await tab.text("#photos span") == "1987년"
+        assert await tab.text("#uploaded") == "사진 1장을 올렸어요."
+
+
+async def test_of_many_files_each_goes_for_itself(valkey: Valkey, tmp_path: Path) -> None:
+    bad = {"letter.txt": "편지".encode(), "empty.jpg": b"", "moving.gif": b"GIF89a" + bytes(40)}
+    for name, body in bad.items():
+        (tmp_path / name).write_bytes(body)
+    good = [tmp_path / f"{number}.jpg" for number in range(25)]
+    for number, path in enumerate(good):
+        path.write_bytes(saved(picture(size=(40 + number, 40)), "JPEG"))
+    async with visit(valkey, tmp_path, uploads_per_minute=46) as person:  # 50 are asked for: it waits, and goes on
+        tab = person.tab
+        await person.pick(
+            tmp_path / "letter.txt", *good[:3], tmp_path / "empty.jpg", tmp_path / "moving.gif", *good[3:]
+        )
+        await tab.until("document.querySelector('#uploaded').children.length === 4", 60)
+        told = await tab.run("[...document.querySelectorAll('#uploaded p')].map((said) => said.textContent)")
+        assert told[0] == "사진 25장을 올렸어요."
+        for said, (name, why) in zip(
+            told[1:],
+            {"letter.txt": "사진이 아닌 것", "empty.jpg": "비어 있어요", "moving.gif": "아직 열지 못해요"}.items(),
+            strict=True,
+        ):
+            assert said.startswith(f"1장은 올리지 못했어요 ({name})") and why in said
+        await tab.until(SHOWN.format("#more-photos"))
+        await tab.until(
+            f"{DOOR}.ask('/photos/?limit=100&status=ready')).then(({{ items }}) => items.length === 25)", 60
+        )
+        await tab.press("#to-en")
+        assert await tab.text("#uploaded p") == "25 photos are uploaded."
 
 
 async def test_a_server_that_cannot_be_reached_is_waited_for(valkey: Valkey, tmp_path: Path) -> None:

@@ -131,6 +131,11 @@ export class Account {
     this.#keep(null);
   }
 
+  /** The account is gone, and every login with it. */
+  leave() {
+    this.#keep(null);
+  }
+
   /** @param {Login | null} login */
   #keep(login) {
     this.#login = login;

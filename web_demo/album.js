@@ -4,9 +4,9 @@
  */
 
 import { Refused, door } from "./login.js";
+import { upload } from "./upload.js";
+import { troubleWords } from "./words.js";
 
-const TYPES = ["image/jpeg", "image/png", "image/webp", "image/heic"];
-const AT_ONCE = 20;
 const KNOWN = 60;
 /** So many are shown until more are asked for. */
 const FIRST = 12;
@@ -20,6 +20,10 @@ export class Album {
   /** What stands on the page of each. @type {WeakMap<Photo, {item: HTMLElement, picture: HTMLImageElement, said: HTMLElement}>} */
   #drawn = new WeakMap();
   #all = false;
+  /** Of the last time that photos were added: what went, by its id, and what did not, and why. */
+  #sent = /** @type {Map<string, string>} */ (new Map());
+  #failed = /** @type {{name: string, error: Refused}[]} */ ([]);
+  #adding = Promise.resolve();
   #places;
   #words;
   #choose;
@@ -27,7 +31,7 @@ export class Album {
   #begin;
 
   /**
-   * @param {{list: HTMLElement, input: HTMLInputElement, button: HTMLElement, more: HTMLElement, progress: HTMLElement}} places
+   * @param {{list: HTMLElement, input: HTMLInputElement, button: HTMLElement, more: HTMLElement, progress: HTMLElement, report: HTMLElement}} places
    * @param {{words: () => Words, choose: (photo: Photo) => void, complain: (error: Refused) => void, begin: () => void}} told
    *     `begin`: notices are wanted from now on
    */
@@ -39,7 +43,11 @@ export class Album {
     this.#begin = begin;
     places.button.onclick = () => places.input.click();
     places.more.onclick = () => this.#showAll();
-    places.input.onchange = () => void this.#add([...(places.input.files ?? [])]);
+    places.input.onchange = () => {
+      const files = [...(places.input.files ?? [])];
+      const add = () => this.#add(files);
+      this.#adding = this.#adding.then(add, add); // more of them while some are on their way come after these
+    };
   }
 
   /** Ask for the photos anew. Throws Refused. */
@@ -52,16 +60,26 @@ export class Album {
 
   /** A notice of one of them. @param {Record<string, any>} data */
   async onPhoto({ photo_id, status, refusal }) {
-    if (status === "refused") this.#complain(new Refused({ code: refusal }));
+    if (status === "refused") this.#onRefused(photo_id, new Refused({ code: refusal }));
     if (status !== "ready") return;
     const photo = await door.ask(`/photos/${photo_id}`);
     this.#photos.set(photo_id, photo);
     this.draw();
   }
 
+  /** @param {string} id @param {Refused} error */
+  #onRefused(id, error) {
+    const name = this.#sent.get(id);
+    if (name !== undefined && this.#sent.delete(id)) this.#failed.push({ name, error });
+    this.#report();
+    this.#complain(error);
+  }
+
   /** Nobody is known here. */
   clear() {
     this.#photos.clear();
+    this.#sent.clear();
+    this.#failed = [];
     this.#all = false;
     this.draw();
   }
@@ -78,6 +96,33 @@ export class Album {
       picture.alt = words.talkAbout(said.textContent);
     }
     this.#places.list.replaceChildren(...shown.map((photo) => this.#made(photo).item));
+    this.#report();
+  }
+
+  /** How many went of those that were added, and which did not, and why. One alone is complained of instead. */
+  #report() {
+    if (this.#places.progress.textContent !== "") return; // not before the last one
+    const words = this.#words();
+    /** @type {Map<string, string[]>} */
+    const names = new Map();
+    for (const { name, error } of this.#failed) {
+      const why = troubleWords(words.language, error);
+      names.set(why, [...(names.get(why) ?? []), name]);
+    }
+    const lines = [];
+    if (this.#sent.size > 0) lines.push(words.uploaded(this.#sent.size));
+    if (this.#sent.size + this.#failed.length > 1) {
+      for (const [why, those] of names) lines.push(words.notUploaded(those.length, those.join(", "), why));
+    }
+    const { report } = this.#places;
+    if (report.textContent === lines.join("")) return; // said again to a screen reader only where it is news
+    report.replaceChildren(
+      ...lines.map((line) => {
+        const said = document.createElement("p");
+        said.textContent = line;
+        return said;
+      }),
+    );
   }
 
   /** @param {Photo} photo */
@@ -103,41 +148,32 @@ export class Album {
     this.#places.list.querySelectorAll("button")[FIRST]?.focus();
   }
 
-  /** @param {File[]} files */
+  /** Each for itself: one that is refused keeps no other back. @param {File[]} files */
   async #add(files) {
-    const taken = files.filter((file) => TYPES.includes(file.type)).slice(0, AT_ONCE);
     this.#places.input.value = "";
+    this.#sent.clear();
+    this.#failed = [];
+    this.#report();
     this.#begin();
-    try {
-      for (const [at, file] of taken.entries()) {
-        this.#places.progress.textContent = this.#words().uploading(at + 1, taken.length);
-        await upload(file);
+    for (const [at, file] of files.entries()) {
+      this.#places.progress.textContent = this.#words().uploading(at + 1, files.length);
+      try {
+        this.#sent.set(await upload(file), file.name);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        this.#failed.push({ name: file.name, error });
+        if (error.code !== "unreachable") continue;
+        this.#failed.push(...files.slice(at + 1).map(({ name }) => ({ name, error }))); // nor would any of these
+        break;
       }
-      if (taken.length < files.length) throw new Refused({ code: "not_a_picture" });
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      this.#complain(error);
-    } finally {
-      this.#places.progress.textContent = "";
     }
+    this.#places.progress.textContent = "";
+    this.#report();
+    const [first] = this.#failed;
+    if (first === undefined) return;
+    if (files.length === 1 || first.error.code === "unreachable") this.#complain(first.error);
+    else this.#places.report.scrollIntoView({ block: "nearest" });
   }
-}
-
-/** Straight into the media store, by a form that allows just this. @param {File} file */
-async function upload(file) {
-  const known = { filename: file.name.slice(-120), content_type: file.type, size: file.size };
-  const form = await door.ask("/photos/presign", known);
-  const sent = new FormData();
-  for (const [name, value] of Object.entries(form.fields)) sent.append(name, /** @type {string} */ (value));
-  sent.append("file", file);
-  let answer;
-  try {
-    answer = await fetch(form.url, { method: "POST", body: sent });
-  } catch {
-    throw new Refused({ code: "unreachable", retryable: true });
-  }
-  if (!answer.ok) throw new Refused({ code: "media_refused" });
-  await door.ask(`/photos/${form.photo_id}/complete`, {});
 }
 
 /** Where and when, as far as known. @param {Photo} photo @param {Words} words */

@@ -4,12 +4,14 @@
  */
 
 import { account } from "./account.js";
-import { Refused } from "./asking.js";
+import { Refused, ask } from "./asking.js";
 import { Awake } from "./awake.js";
 import { Conversation } from "./conversation.js";
+import { forgetTalk, keepTalk, keptTalk } from "./kept-talk.js";
 import { comeBack, door } from "./login.js";
 import { MicrophoneError } from "./microphone.js";
 import { Patience } from "./patience.js";
+import { Backoff } from "./resume.js";
 import { Things } from "./things.js";
 import { WORDS, troubleWords } from "./words.js";
 
@@ -18,6 +20,8 @@ const LANGUAGE_KEY = "silvertalk.language";
 const GOOD_NEWS_MS = 6_000;
 /** Sound that was allowed wakes within this. */
 const WAKING_MS = 1_000;
+/** Models that are no longer than this in coming are waited for. */
+const MODELS_MS = 300_000;
 
 /** @typedef {import("./words.js").Language} Language */
 
@@ -114,16 +118,19 @@ function rememberedLanguage() {
 
 /**
  * @param {(language: Language) => string} words
- * @param {{retry?: boolean, typing?: boolean, fleeting?: boolean}} [options] which buttons; whether it goes by itself
+ * @param {{retry?: boolean, typing?: boolean, film?: boolean, goOn?: boolean, fleeting?: boolean}} [options] which
+ *     buttons; whether it goes by itself
  */
-function tell(words, { retry = false, typing = false, fleeting = false } = {}) {
+function tell(words, { retry = false, typing = false, film = false, goOn = false, fleeting = false } = {}) {
   clearNotice();
   notice = words;
   by("notice").hidden = false;
   by("notice-words").textContent = words(language);
   by("retry").hidden = !retry;
   by("start-typing").hidden = !typing;
-  if (conversation === null) by("notice").scrollIntoView({ block: "nearest" });
+  by("film-now").hidden = !film;
+  by("go-on").hidden = !goOn;
+  by("notice").scrollIntoView({ block: "nearest" });
   if (fleeting) noticeTimer = setTimeout(clearNotice, GOOD_NEWS_MS);
 }
 
@@ -175,6 +182,7 @@ async function arrive() {
 async function depart() {
   await account.logOut();
   door.forgetToken();
+  forgetTalk();
   things.change();
   tell((now) => WORDS[now].loggedOut, { fleeting: true });
 }
@@ -195,6 +203,8 @@ function showDistress(told) {
   /** @type {HTMLAnchorElement} */ (by("call")).href = `tel:${told.number}`;
   by("distress").hidden = false;
   sayDistress(told);
+  // It covers what stood there, once it is laid out: what was said with it is to be seen beside it.
+  requestAnimationFrame(() => conversation?.showNewest());
 }
 
 function closeDistress() {
@@ -233,14 +243,22 @@ const view = {
   keep(text) {
     if (field.value === text) field.value = "";
   },
+  showUnsent(text) {
+    by("unsent").hidden = text === "";
+    by("unsent-text").textContent = text;
+    if (text !== "" && field.value === text) field.value = "";
+    allow();
+  },
   showPhoto({ url }) {
     by("shown").hidden = url === "";
     if (url === "") by("shown-photo").removeAttribute("src");
     else /** @type {HTMLImageElement} */ (by("shown-photo")).src = url;
   },
   showEnd(why) {
-    things.ended(conversation?.makesFilm ? conversation.session : "");
+    const film = conversation?.makesFilm ?? false;
+    things.ended(film ? (conversation?.session ?? "") : "");
     conversation = null;
+    forgetTalk();
     view.showPhoto({ photo: "", url: "" });
     awake.end();
     document.body.dataset.view = "welcome";
@@ -250,11 +268,24 @@ const view = {
     floor = "asleep";
     by("face").dataset.floor = floor;
     by("floor").textContent = floorWords();
-    if (why === null) tell((now) => WORDS[now].ended, { fleeting: true });
-    else tell(wordsOf(why));
-    by("start").focus();
+    if (why !== null) tell(wordsOf(why), { film });
+    else if (film) tell((now) => WORDS[now].ended, { film });
+    else tell((now) => WORDS[now].ended, { fleeting: true });
+    by(film ? "film-now" : "start").focus();
   },
 };
+
+/** A link to a photo grows old within minutes, and a page that goes on with a conversation may have an old one. */
+async function renewShown() {
+  const shown = conversation?.kept?.shown ?? null;
+  const image = /** @type {HTMLImageElement} */ (by("shown-photo"));
+  if (shown === null || image.dataset.renewed === shown.photo) return;
+  image.dataset.renewed = shown.photo;
+  await asAccount(async () => {
+    const { s3_url } = await door.ask(`/photos/${shown.photo}`);
+    image.src = s3_url;
+  });
+}
 
 /** Which buttons may be used now. They stay where they are, and keep the focus. */
 function allow() {
@@ -263,14 +294,18 @@ function allow() {
   by("send").ariaDisabled = String(!conversation?.mayType);
 }
 
-/** @param {{microphone: boolean, photo?: string}} options `photo`: the one to talk about */
-async function start({ microphone, photo = "" }) {
+/**
+ * @param {{microphone: boolean, photo?: string, earlier?: import("./kept-talk.js").KeptTalk | null}} options
+ *     `photo`: the one to talk about; `earlier`: the conversation to go on with
+ */
+async function start({ microphone, photo = "", earlier = null }) {
   if (starting || conversation !== null) return;
   starting = true;
   clearNotice();
   by("start").ariaDisabled = "true";
   try {
-    await begin(microphone, photo);
+    if (microphone && earlier === null) await untilAwake();
+    await begin(microphone, photo, earlier);
   } catch (error) {
     if (error instanceof Refused) {
       tell((now) => troubleWords(now, error));
@@ -288,8 +323,32 @@ async function start({ microphone, photo = "" }) {
   }
 }
 
-/** @param {boolean} microphone @param {string} photo */
-async function begin(microphone, photo) {
+/** @param {Language} now */
+const waking = (now) => WORDS[now].waking;
+
+/** Whether somebody is there to answer. Where it cannot be asked, as behind a proxy, the conversation will tell. */
+async function isAwake() {
+  try {
+    await ask("/readyz", null);
+  } catch (error) {
+    return !(error instanceof Refused && error.code === "http_503");
+  }
+  return true;
+}
+
+/** While models warm up nothing that is said would be heard, so the microphone stays closed and the person is told. */
+async function untilAwake() {
+  const waits = new Backoff();
+  const latest = performance.now() + MODELS_MS;
+  while (!(await isAwake()) && performance.now() < latest) {
+    if (notice !== waking) tell(waking);
+    await new Promise((resolve) => setTimeout(resolve, waits.next()));
+  }
+  if (notice === waking) clearNotice();
+}
+
+/** @param {boolean} microphone @param {string} photo @param {import("./kept-talk.js").KeptTalk | null} earlier */
+async function begin(microphone, photo, earlier) {
   const context = new AudioContext({ latencyHint: "interactive" });
   try {
     await Promise.all(
@@ -301,7 +360,14 @@ async function begin(microphone, photo) {
     const places = { list: by("turns"), end: by("story-end"), announcer: by("announcer") };
     const words = WORDS[language];
     const reserved = await reserve(photo);
-    const begun = new Conversation(context, places, { language, words, patience: patience.factor, view, reserved });
+    const begun = new Conversation(context, places, {
+      language: earlier?.language ?? language,
+      words,
+      patience: patience.factor,
+      view,
+      reserved,
+      earlier,
+    });
     if (microphone) await begun.listen();
     conversation = begun;
     wanted = NOTHING_WANTED;
@@ -316,6 +382,7 @@ async function begin(microphone, photo) {
   by("level").classList.toggle("off", !microphone);
   by(microphone ? "commit" : "typed").focus();
   conversation.start();
+  conversation.showNewest();
 }
 
 /** The conversation about a photo; the same one when it is tried again. Throws Refused. @param {string} photo */
@@ -354,7 +421,42 @@ function sendTyped(submitted) {
   const text = field.value.trim();
   if (text === "" || conversation === null) return;
   if (conversation.type(text)) field.value = "";
-  else tell((now) => WORDS[now].trouble.wrong_order, { fleeting: true });
+  else tell((now) => WORDS[now].oneAtATime, { fleeting: true });
+}
+
+// --- a page that is loaded anew --------------------------------------------------------------------------------------
+
+/** Who closes the page may come back, and it may be loaded anew by a slip of the thumb: no good-bye is said. */
+function keep() {
+  const kept = conversation?.kept ?? null;
+  if (kept !== null) keepTalk(kept);
+}
+
+/** A conversation that broke off here is gone on with where the person wants it: a browser asks for a touch anyway. */
+function offerToGoOn() {
+  const kept = keptTalk();
+  if (kept === null) return;
+  const { late, makesFilm } = kept;
+  if (makesFilm) things.ended(kept.session);
+  tell((now) => (late ? WORDS[now].brokeOff : WORDS[now].brokeOffJustNow), { goOn: !late, film: makesFilm });
+  if (late) forgetTalk();
+  else by("go-on").focus();
+}
+
+function goOn() {
+  const earlier = keptTalk();
+  if (earlier !== null) void start({ microphone: earlier.listening, earlier });
+}
+
+/** What is said stays clear of what stands fast above and below it. */
+function watchHeights() {
+  const watch = (/** @type {string} */ name) =>
+    new ResizeObserver(([{ target }]) => {
+      const { height } = target.getBoundingClientRect();
+      document.documentElement.style.setProperty(name, `${Math.ceil(height)}px`);
+    });
+  watch("--foot").observe(by("foot"));
+  watch("--stage").observe(by("stage"));
 }
 
 by("to-ko").onclick = () => choose("ko");
@@ -369,10 +471,23 @@ by("dismiss").onclick = closeDistress;
 by("kakao").onclick = () => void asAccount(() => account.begin());
 by("log-out").onclick = () => void asAccount(depart);
 by("typing").onsubmit = sendTyped;
-// Who closes the page has gone; nobody need wait for them to come back.
-addEventListener("pagehide", () => conversation?.leave());
+by("go-on").onclick = goOn;
+by("film-now").onclick = () => {
+  clearNotice();
+  by("make-film").click();
+};
+addEventListener("pagehide", keep);
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") keep(); // a phone may end the page without another word
+});
+by("shown-photo").onerror = () => void renewShown();
+document.body.toggleAttribute("data-details", new URLSearchParams(location.search).has("details"));
+watchHeights();
 account.onChange = showAccount;
 speak(language);
 void account.look();
 // What is whose is known once it is known who came.
-void asAccount(arrive).then(() => things.load());
+void asAccount(arrive).then(() => {
+  void things.load();
+  offerToGoOn();
+});

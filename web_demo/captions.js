@@ -88,6 +88,22 @@ export class Captions {
     this.#announcer.textContent = text;
   }
 
+  /** What stands there, for another page that goes on with the conversation. @returns {import("./kept-talk.js").Line[]} */
+  get lines() {
+    return [...this.#turns].map(([number, turn]) => ({ turn: number, ...turn.line }));
+  }
+
+  /** @param {import("./kept-talk.js").Line[]} lines of an earlier page */
+  restore(lines) {
+    for (const line of lines) this.turn(line.turn).restore(line);
+  }
+
+  /** The newest comes into sight, wherever the person was reading. */
+  showNewest() {
+    this.#following = true;
+    this.follow();
+  }
+
   /** Keep the newest in sight, unless the person is reading what was said before. */
   follow() {
     if (this.#following) this.#end.scrollIntoView({ block: "nearest" });
@@ -162,6 +178,20 @@ export class Turn {
     const [first, ...rest] = this.#sentences;
     if (first === undefined) this.#reply.replaceChildren(hushed(this.#words.filler));
     else this.#reply.textContent = [first, ...rest].join(" ");
+    this.#puppy.hidden = false;
+  }
+
+  get line() {
+    return { person: this.#stable.textContent ?? "", puppy: this.#sentences.join(" "), reply: this.#replyNumber };
+  }
+
+  /** @param {{person: string, puppy: string, reply: number}} line */
+  restore({ person, puppy, reply }) {
+    this.showPartial(person, "");
+    if (puppy === "") return;
+    this.#replyNumber = reply;
+    this.#sentences = [puppy];
+    this.#reply.textContent = puppy;
     this.#puppy.hidden = false;
   }
 

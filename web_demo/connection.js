@@ -57,12 +57,24 @@ export class Connection {
    * @param {string} reserved the conversation to open; "": a new one
    * @param {import("./resume.js").MicrophoneMemory} memory
    * @param {Listener} listener
+   * @param {import("./kept-talk.js").KeptTalk | null} earlier a conversation to go on with
    */
-  constructor(language, reserved, memory, listener) {
+  constructor(language, reserved, memory, listener, earlier = null) {
     this.#language = language;
     this.#reserved = reserved;
     this.#memory = memory;
     this.#listener = listener;
+    if (earlier === null) return;
+    this.#session = earlier.session;
+    this.#position.set(earlier);
+    this.#received = earlier.received;
+    memory.resumeFrom(earlier.captured);
+  }
+
+  /** Where this client stands, for another page that goes on with the conversation. */
+  get standing() {
+    const { epoch, event } = this.#position;
+    return { epoch, event, captured: this.#memory.captured, received: this.#received };
   }
 
   get open() {

@@ -14,6 +14,8 @@ import { MICROPHONE_RATE, MicrophoneMemory } from "./resume.js";
 const DUCKED_GAIN = 0.25;
 /** What ended the softness of a reply, where the voice that was the cause goes on to be a turn. */
 const WAS_FOR_US = ["speech", "finished"];
+/** What was typed may come again later after these. */
+const NOT_NOW = ["wrong_order", "too_many_turns"];
 
 /**
  * @typedef {import("./protocol.js").ServerEvent} ServerEvent
@@ -32,6 +34,7 @@ const WAS_FOR_US = ["speech", "finished"];
  * @property {(distress: {kind: string, number: string}) => void} showDistress their words call for help: whom to call
  * @property {(text: string) => void} giveBack what was typed did not arrive, as far as one can tell
  * @property {(text: string) => void} keep it did arrive
+ * @property {(text: string) => void} showUnsent what was typed, and is sent as soon as the floor takes it; "": nothing
  * @property {(shown: {photo: string, url: string}) => void} showPhoto this one is talked about from now on
  * @property {(why: Trouble | null) => void} showEnd
  */
@@ -52,6 +55,14 @@ export class Conversation {
   #said = false;
   /** What was typed, and when, until the server says that it is a turn. @type {{text: string, at: number}[]} */
   #typed = [];
+  /** What was typed and could not be taken when it was: one message, sent again when the floor moves; "": none. */
+  #unsent = "";
+  /** @type {import("./kept-talk.js").KeptTalk | null} */
+  #earlier;
+  /** @type {{photo: string, url: string} | null} */
+  #shown = null;
+  #resumeSeconds = 0;
+  #language;
   /** The connection was lost; until the floor is told again nobody knows whether what was typed arrived. */
   #doubtful = false;
   /** The turn into whose reply somebody speaks while nobody knows what; 0: none. */
@@ -64,10 +75,13 @@ export class Conversation {
   /**
    * @param {AudioContext} context with the worklets loaded
    * @param {{list: HTMLElement, end: HTMLElement, announcer: HTMLElement}} places
-   * @param {{language: "ko" | "en", words: import("./words.js").WORDS["ko"], patience: number | null, view: View, reserved: string}} options
+   * @param {{language: "ko" | "en", words: import("./words.js").WORDS["ko"], patience: number | null, view: View, reserved: string, earlier: import("./kept-talk.js").KeptTalk | null}} options
+   *     `earlier`: the conversation to go on with, in its language
    */
-  constructor(context, places, { language, words, patience, view, reserved }) {
+  constructor(context, places, { language, words, patience, view, reserved, earlier }) {
     this.#context = context;
+    this.#earlier = earlier;
+    this.#language = language;
     this.#view = view;
     this.#patience = patience;
     this.#captions = new Captions(places, language, words);
@@ -78,12 +92,49 @@ export class Conversation {
       onLevel: view.showVoice,
       onDucked: view.showDucked,
     });
-    this.#connection = new Connection(language, reserved, this.#memory, {
-      onState: (state, trouble) => this.#moved(state, trouble),
-      onEvent: (event) => this.#take(event),
-      onAudio: (audio) => this.#player.add(audio),
-      playhead: () => this.#player.playhead,
-    });
+    const listener = {
+      onState: (/** @type {import("./connection.js").State} */ state, /** @type {Trouble | null} */ trouble) =>
+        this.#moved(state, trouble),
+      onEvent: (/** @type {ServerEvent} */ event) => this.#take(event),
+      onAudio: (/** @type {import("./protocol.js").ReplyAudio} */ audio) => this.#player.add(audio),
+      playhead: () => this.#playhead,
+    };
+    this.#connection = new Connection(language, reserved, this.#memory, listener, earlier);
+    if (earlier !== null) this.#restore(earlier);
+  }
+
+  /** @param {import("./kept-talk.js").KeptTalk} earlier */
+  #restore(earlier) {
+    this.#said = earlier.said;
+    this.#shown = earlier.shown;
+    this.#showedPhoto = earlier.shown !== null;
+    this.#unsent = earlier.unsent;
+    this.#typed = earlier.typed.map((text) => ({ text, at: performance.now() }));
+    this.#doubtful = this.#typed.length > 0;
+    this.#captions.restore(earlier.lines);
+  }
+
+  get #playhead() {
+    return this.#player.playhead ?? this.#earlier?.playhead ?? null;
+  }
+
+  /** What it takes to go on with it in another page; null before it has begun. @returns {import("./kept-talk.js").KeptTalk | null} */
+  get kept() {
+    if (this.#session === "") return this.#earlier;
+    return {
+      ...this.#connection.standing,
+      session: this.#session,
+      language: this.#language,
+      playhead: this.#playhead,
+      listening: this.listening,
+      makesFilm: this.makesFilm,
+      said: this.#said,
+      shown: this.#shown,
+      lines: this.#captions.lines,
+      unsent: this.#unsent,
+      typed: this.#typed.map(({ text }) => text),
+      resumeSeconds: this.#resumeSeconds,
+    };
   }
 
   /** Open the microphone. Throws MicrophoneError, and then one may still talk by typing. */
@@ -126,8 +177,9 @@ export class Conversation {
     return this.#connection.open && ["thinking", "speaking", "contested"].includes(this.#floor);
   }
 
+  /** One message at a time may wait until it is taken. */
   get mayType() {
-    return this.#connection.open && ["open", "speaking", "contested"].includes(this.#floor);
+    return this.#unsent === "";
   }
 
   commit() {
@@ -138,11 +190,33 @@ export class Conversation {
     if (this.mayCancel) this.#connection.say({ type: "cancel" });
   }
 
-  /** Say something in writing; false if it cannot be taken now. @param {string} text not blank */
+  /**
+   * Say something in writing; false while an earlier message waits. It is told to the server at once, whoever has the
+   * floor: a call for help is heard even where nothing else can be taken.
+   * @param {string} text not blank
+   */
   type(text) {
-    if (!this.mayType || !this.#connection.say({ type: "text", text })) return false;
+    if (!this.mayType) return false;
+    if (!this.#write(text)) this.#wait(text);
+    return true;
+  }
+
+  /** The newest words come into sight. */
+  showNewest() {
+    this.#captions.showNewest();
+  }
+
+  /** @param {string} text */
+  #write(text) {
+    if (!this.#connection.say({ type: "text", text })) return false;
     this.#typed = [...this.#typed.filter((earlier) => earlier.text !== text), { text, at: performance.now() }];
     return true;
+  }
+
+  /** It is sent when the floor takes it; "": nothing is. @param {string} text */
+  #wait(text) {
+    this.#unsent = text;
+    this.#view.showUnsent(text);
   }
 
   /** How long to wait for the person: 1 as learned, 2 twice as long. @param {number} factor */
@@ -161,13 +235,16 @@ export class Conversation {
   /** @param {import("./connection.js").State} state @param {Trouble | null} trouble */
   #moved(state, trouble) {
     if (state === "ended") {
+      const left = this.#unsent === "" ? (this.#typed[0]?.text ?? "") : this.#unsent;
+      if (left !== "") this.#view.giveBack(left);
+      this.#wait("");
       this.#microphone?.close();
       this.#player.close();
       void this.#context.close();
       this.#view.showEnd(trouble);
     } else if (state === "talking") this.#view.showBack();
     else {
-      this.#doubtful = state === "lost";
+      this.#doubtful = state === "lost" || this.#typed.length > 0;
       this.#settle(); // nobody is left to tell when it ends
       this.#setFloor(state === "lost" ? "lost" : "waking");
       if (trouble !== null) this.#view.showTrouble(state === "lost" ? lost(trouble) : trouble);
@@ -197,7 +274,8 @@ export class Conversation {
         return this.#duck(event);
       case "photo.shown":
         this.#showedPhoto = true;
-        return this.#view.showPhoto(event);
+        this.#shown = { photo: event.photo, url: event.url };
+        return this.#view.showPhoto(this.#shown);
       case "reply.text":
         return this.#showReply(event);
       case "reply.audio":
@@ -215,13 +293,17 @@ export class Conversation {
 
   /** @param {ServerEvent} ready */
   #begin(ready) {
-    const first = this.#session === "";
+    const newPage = this.#session === "";
+    const first = newPage && this.#earlier === null;
     this.#session = ready.session;
+    this.#resumeSeconds = ready.resume_seconds;
     this.#settle();
     this.#view.showPatience(ready.patience);
     if (this.#patience !== null) this.#connection.say({ type: "patience", factor: this.#patience });
+    if (newPage || !ready.resumed) this.#player.begin(ready.output_rate);
+    if (newPage && ready.resumed && this.#shown !== null) this.#view.showPhoto(this.#shown);
+    if (newPage) this.#wait(this.#unsent); // of the earlier page
     if (!ready.resumed) {
-      this.#player.begin(ready.output_rate);
       this.#captions.forgetNumbers();
       this.#setFloor("open");
     }
@@ -363,7 +445,8 @@ export class Conversation {
 
   /** @param {ServerEvent} event */
   #showError({ code, message_ko, message_en }) {
-    const typed = code === "wrong_order" ? this.#typed.shift() : undefined;
+    const typed = NOT_NOW.includes(code) ? this.#typed.shift() : undefined;
+    if (typed !== undefined && this.#unsent === "") return this.#wait(typed.text);
     if (typed !== undefined) this.#view.giveBack(typed.text);
     this.#view.showTrouble({ code, messageKo: message_ko, messageEn: message_en });
   }
@@ -379,6 +462,8 @@ export class Conversation {
   #setFloor(floor) {
     this.#floor = floor;
     this.#view.showFloor(floor);
+    const takes = this.#connection.open && ["open", "speaking", "contested"].includes(floor);
+    if (takes && this.#unsent !== "" && this.#write(this.#unsent)) this.#wait("");
   }
 }
 

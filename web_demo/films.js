@@ -3,10 +3,11 @@
  * Memory videos: asked for after a conversation, watched while they are made, played, and shared with the family.
  */
 
+import { inOrder } from "./in-order.js";
 import { Refused, door } from "./login.js";
 
-/** @typedef {{id: string, title: string, status: string, video_url: string | null, thumbnail_url: string | null, seen_at: string | null}} Video */
-/** @typedef {{item: HTMLElement, film: HTMLVideoElement, play: HTMLElement, share: HTMLElement}} Drawn */
+/** @typedef {{id: string, session_id: string | null, title: string, status: string, video_url: string | null, thumbnail_url: string | null, seen_at: string | null, created_at: string}} Video */
+/** @typedef {{item: HTMLElement, made: HTMLElement, film: HTMLVideoElement, play: HTMLElement, share: HTMLElement}} Drawn */
 /** @typedef {import("./words.js").WORDS["ko"]} Words */
 
 const SHOWN = 12;
@@ -28,7 +29,7 @@ export class Films {
   #begin;
 
   /**
-   * @param {{list: HTMLElement, make: HTMLElement, stop: HTMLElement, progress: HTMLProgressElement, stage: HTMLElement, shared: HTMLElement}} places
+   * @param {{list: HTMLElement, make: HTMLElement, name: HTMLElement, stop: HTMLElement, progress: HTMLProgressElement, stage: HTMLElement, shared: HTMLElement}} places
    * @param {{words: () => Words, complain: (error: Refused) => void, begin: () => void}} told
    *     `begin`: notices are wanted from now on
    */
@@ -59,6 +60,16 @@ export class Films {
     this.draw();
   }
 
+  /** Whether one can be asked for. */
+  get offers() {
+    return this.#session !== "";
+  }
+
+  /** Whether there is one of this conversation, or is going to be. @param {string} session */
+  has(session) {
+    return this.#videos.some((video) => video.session_id === session && !["failed", "cancelled"].includes(video.status));
+  }
+
   /** A conversation has ended: it can become a film. @param {string} session "" where it cannot */
   offer(session) {
     this.#session = session;
@@ -85,24 +96,21 @@ export class Films {
     // One that is playing plays on: what stands there already stays.
     const drawn = new Map(finished.map((video) => [video.id, this.#drawn.get(video.id) ?? this.#draw(video)]));
     const words = this.#words();
-    for (const { id, title } of finished) {
-      const { film, play, share } = /** @type {Drawn} */ (drawn.get(id));
+    for (const { id, title, created_at } of finished) {
+      const { made, film, play, share } = /** @type {Drawn} */ (drawn.get(id));
+      made.textContent = words.madeOn(words.day(created_at));
       film.ariaLabel = words.filmOf(title);
       play.textContent = film.paused ? words.play : words.pause;
       share.textContent = words.share;
     }
-    const { list } = this.#places;
-    for (const [id, { item }] of this.#drawn) if (!drawn.has(id)) item.remove();
-    for (const [at, { item }] of [...drawn.values()].entries()) {
-      if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
-    }
+    inOrder(this.#places.list, [...drawn.values()].map(({ item }) => item));
     this.#drawn = drawn;
   }
 
   #drawMaking() {
     const words = this.#words();
-    const { make, stop, progress, stage } = this.#places;
-    make.hidden = this.#session === "" || this.#making !== "";
+    const { make, name, stop, progress, stage } = this.#places;
+    make.hidden = name.hidden = this.#session === "" || this.#making !== "";
     progress.hidden = stage.hidden = stop.hidden = this.#making === "";
     const told = words.stages[/** @type {"writing"} */ (this.#stage)] ?? words.making;
     if (stage.textContent !== told) stage.textContent = told; // said again to a screen reader only where it is news
@@ -110,7 +118,7 @@ export class Films {
 
   /** @param {Video} video @returns {Drawn} */
   #draw(video) {
-    const [item, title, row, play, share] = ["li", "h3", "div", "button", "button"].map((name) =>
+    const [item, title, made, row, play, share] = ["li", "h3", "p", "div", "button", "button"].map((name) =>
       document.createElement(name),
     );
     const film = document.createElement("video");
@@ -132,8 +140,8 @@ export class Films {
     share.onclick = () => void this.#asked(() => this.#share(video));
     row.className = "row";
     row.append(play, share);
-    item.append(title, film, row);
-    return { item, film, play, share };
+    item.append(title, made, film, row);
+    return { item, made, film, play, share };
   }
 
   /** Its link was too old: go on with another. @param {Video} video @param {HTMLVideoElement} film */

@@ -105,6 +105,13 @@ export async function comeBack() {
   return how;
 }
 
+/** Who was here is nobody any more: their account is gone. */
+export function leave() {
+  forgetGuest();
+  account.leave();
+  door.forgetToken();
+}
+
 /** Storage may be forbidden, as in a private window: then one is a new guest each time. */
 function guest() {
   try {

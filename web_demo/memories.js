@@ -3,7 +3,9 @@
  * What 복실이 remembers of what was told, where the person agreed to that; each can be forgotten.
  */
 
+import { inOrder } from "./in-order.js";
 import { Refused, door } from "./login.js";
+import { twice } from "./twice.js";
 
 const SHOWN = 50;
 
@@ -14,6 +16,10 @@ export class Memories {
   /** @type {Memory[]} */
   #known = [];
   #agreed = false;
+  /** By their ids; one that is asked about goes on being asked about. @type {Map<string, HTMLElement>} */
+  #drawn = new Map();
+  /** In which they are drawn. @type {Words | null} */
+  #drawnIn = null;
   #places;
   #words;
   #complain;
@@ -49,20 +55,27 @@ export class Memories {
     const { list, agree, state } = this.#places;
     agree.textContent = this.#agreed ? words.noMore : words.remember;
     state.textContent = this.#state(words);
-    list.replaceChildren(
-      ...this.#known.map((memory) => {
-        const item = document.createElement("li");
-        const fact = document.createElement("span");
-        const forget = document.createElement("button");
-        fact.textContent = memory.fact;
-        forget.type = "button";
-        forget.textContent = words.forget;
-        forget.ariaLabel = words.forgetThis(memory.fact);
-        forget.onclick = () => void this.#asked(() => this.#forget(memory));
-        item.append(fact, forget);
-        return item;
-      }),
-    );
+    const kept = words === this.#drawnIn ? this.#drawn : new Map();
+    const items = this.#known.map((memory) => kept.get(key(memory)) ?? this.#draw(memory, words));
+    this.#drawn = new Map(this.#known.map((memory, at) => [key(memory), items[at]]));
+    this.#drawnIn = words;
+    inOrder(list, items);
+  }
+
+  /** @param {Memory} memory @param {Words} words */
+  #draw(memory, words) {
+    const item = document.createElement("li");
+    const fact = document.createElement("span");
+    fact.textContent = memory.fact;
+    const forget = twice({
+      label: words.forget,
+      name: words.forgetThis(memory.fact),
+      question: words.reallyForget,
+      words,
+      sure: () => this.#asked(() => this.#forget(memory.id)),
+    });
+    item.append(fact, forget);
+    return item;
   }
 
   /** @param {Words} words */
@@ -77,10 +90,10 @@ export class Memories {
     await this.load();
   }
 
-  /** @param {Memory} memory */
-  async #forget(memory) {
-    await door.ask(`/memories/${memory.id}`, null, "DELETE");
-    this.#known = this.#known.filter((one) => one !== memory);
+  /** @param {string} id */
+  async #forget(id) {
+    await door.ask(`/memories/${id}`, null, "DELETE");
+    this.#known = this.#known.filter((one) => one.id !== id);
     this.draw();
     this.#places.agree.focus();
   }
@@ -94,4 +107,9 @@ export class Memories {
       this.#complain(error);
     }
   }
+}
+
+/** One that was corrected is drawn anew. @param {Memory} memory */
+function key({ id, fact }) {
+  return `${id} ${fact}`;
 }

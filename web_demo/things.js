@@ -9,11 +9,16 @@ import { account } from "./account.js";
 import { Album } from "./album.js";
 import { Refused } from "./asking.js";
 import { Films } from "./films.js";
-import { isKnown } from "./login.js";
+import { forgetTalk } from "./kept-talk.js";
+import { door, isKnown } from "./login.js";
 import { Memories } from "./memories.js";
+import { Mine } from "./mine.js";
 import { Notices } from "./notices.js";
 
 /** @typedef {import("./words.js").WORDS["ko"]} Words */
+
+/** The last one about a photo is sought among these. */
+const LAST_TALKS = 10;
 
 /** @param {string} id @returns {HTMLElement} */
 const by = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -22,7 +27,9 @@ export class Things {
   #album;
   #films;
   #memories;
+  #mine;
   #parts;
+  #words;
   #complain;
   #well;
   #loading = Promise.resolve();
@@ -37,9 +44,13 @@ export class Things {
    * @param {() => void} told.well the server can be reached
    */
   constructor({ words, choose, complain, well }) {
+    this.#words = words;
     this.#complain = complain;
     this.#well = well;
-    const begin = () => this.#listen();
+    const begin = () => {
+      this.#listen();
+      this.#mine.begin();
+    };
     this.#album = new Album(
       {
         list: by("photos"),
@@ -47,6 +58,7 @@ export class Things {
         button: by("add-photos"),
         more: by("more-photos"),
         progress: by("uploading"),
+        report: by("uploaded"),
       },
       { words, choose, complain, begin },
     );
@@ -54,6 +66,7 @@ export class Things {
       {
         list: by("films"),
         make: by("make-film"),
+        name: by("film-name"),
         stop: by("stop-film"),
         progress: /** @type {HTMLProgressElement} */ (by("film-progress")),
         stage: by("film-stage"),
@@ -62,7 +75,13 @@ export class Things {
       { words, complain, begin },
     );
     this.#memories = new Memories({ list: by("facts"), agree: by("remember"), state: by("remembering") }, { words, complain });
-    this.#parts = [this.#album, this.#films, this.#memories];
+    this.#mine = new Mine(by("mine"), {
+      words,
+      complain,
+      changed: () => void this.load(),
+      gone: () => this.#sayGone(),
+    });
+    this.#parts = [this.#album, this.#films, this.#memories, this.#mine];
   }
 
   /** Show what there is, where somebody is known. Never throws. One after the other: the last one counts. */
@@ -74,18 +93,40 @@ export class Things {
   async #load() {
     if (!account.loggedIn && !isKnown()) return this.#clear();
     this.#listen();
+    by("gone").textContent = "";
     await this.#asked(async () => {
       for (const part of this.#parts) await part.load();
+      await this.#offerLast();
       this.#well();
     });
   }
 
-  /** Somebody else is here now. */
+  /** A film of the last conversation about a photo can be asked for until there is one, whatever ended it. */
+  async #offerLast() {
+    if (this.#films.offers) return;
+    /** @type {{id: string, main_photo_id: string | null, turn_count: number}[]} */
+    const talks = await door.ask(`/chat/sessions?limit=${LAST_TALKS}`);
+    const last = talks.find(({ main_photo_id, turn_count }) => main_photo_id !== null && turn_count > 0);
+    if (last !== undefined && !this.#films.has(last.id)) this.#films.offer(last.id);
+  }
+
+  /** Somebody else is here now: nothing stays of who was here, nor what they said. */
   change() {
     this.#notices?.stop();
     this.#notices = null;
     this.#clear();
+    by("turns").replaceChildren();
+    by("story").classList.remove("told");
     void this.load();
+  }
+
+  /** Their account is deleted, and the section with the button is hidden: this is the last that they are told. */
+  #sayGone() {
+    forgetTalk();
+    this.change();
+    by("notice").hidden = true; // what it offers is gone, too
+    by("gone").textContent = this.#words().left;
+    by("gone").focus();
   }
 
   #clear() {
@@ -95,6 +136,7 @@ export class Things {
   /** In the language of now. */
   draw() {
     this.#parts.forEach((part) => part.draw());
+    if (by("gone").textContent !== "") by("gone").textContent = this.#words().left;
   }
 
   /** A conversation has ended. @param {string} session "" where there is nothing to make a film of */
@@ -118,7 +160,10 @@ export class Things {
     if (kind === "photo") await this.#album.onPhoto(data);
     else if (kind === "memory") await this.#memories.load();
     else if (kind === "video") await this.#films.onVideo(data);
-    else if (kind === "job") this.#films.onJob(data);
+    else if (kind === "job") {
+      this.#films.onJob(data);
+      await this.#mine.onJob(data);
+    }
   }
 
   /** @param {() => Promise<void>} doing */

@@ -3,9 +3,12 @@
  * Everything the page says, in Korean (해요체) and English.
  */
 
+import { MINE_EN, MINE_KO } from "./mine-words.js";
+
 /** @typedef {"ko" | "en"} Language */
 
 const KO = {
+  ...MINE_KO,
   title: "실버톡 · 복실이와 이야기해요",
   skip: "이야기로 바로 가기",
   switch: "언어",
@@ -150,6 +153,12 @@ const KO = {
     despair: "마음이 많이 힘드신 것 같아요. 혼자 견디지 마시고 전화해 보세요. 밤에도 받아요.",
   },
   call: (/** @type {string} */ number) => `${number}에 전화하기`,
+  unsent: "곧 보낼게요:",
+  oneAtATime: "앞에 쓰신 말씀부터 보낼게요. 잠시만 기다려 주세요.",
+  goOn: "이어서 이야기하기",
+  brokeOffJustNow: "이야기가 끊겼어요. 아래 단추를 누르시면 이어서 하실 수 있어요.",
+  brokeOff: "이야기가 끊겼어요. 들려주신 데까지는 남아 있어요.",
+  waking: "복실이가 일어나고 있어요. 다 일어나면 바로 시작할게요.",
   goesOn: "이야기는 계속하셔도 돼요.",
   dismiss: "괜찮아요, 닫기",
   floor: {
@@ -174,6 +183,8 @@ const KO = {
   languageLater: "다음 이야기부터 한국어로 말해요.",
   trouble: {
     not_a_picture: "이 파일은 사진이 아닌 것 같아요. 다른 사진을 골라 주세요.",
+    picture_type_refused: "이런 그림 파일은 아직 열지 못해요. JPG, PNG, WEBP, HEIC 사진을 골라 주세요.",
+    empty_file: "이 파일은 비어 있어요. 다른 사진을 골라 주세요.",
     broken: "이 사진은 열리지 않아요. 다른 사진을 골라 주세요.",
     too_many_pixels: "이 사진은 너무 커요. 조금 작은 사진을 골라 주세요.",
     media_refused: "사진을 올리지 못했어요. 조금 뒤에 다시 해 주세요.",
@@ -200,6 +211,7 @@ const KO = {
 
 /** @type {typeof KO} */
 const EN = {
+  ...MINE_EN,
   title: "SilverTalk · Talk with Boksil",
   skip: "Skip to the conversation",
   switch: "Language",
@@ -343,6 +355,12 @@ const EN = {
     despair: "You seem to be having a very hard time. You need not bear it alone: please call. Somebody answers at night, too.",
   },
   call: (number) => `Call ${number}`,
+  unsent: "Will be sent in a moment:",
+  oneAtATime: "What you wrote before goes first. One moment, please.",
+  goOn: "Go on talking",
+  brokeOffJustNow: "Our conversation broke off. Press the button to go on with it.",
+  brokeOff: "Our conversation broke off. What you told so far is kept.",
+  waking: "I am waking up. We begin as soon as I am awake.",
   goesOn: "We can go on talking meanwhile.",
   dismiss: "I am all right, close this",
   floor: {
@@ -367,6 +385,8 @@ const EN = {
   languageLater: "From the next conversation on we speak English.",
   trouble: {
     not_a_picture: "This file does not seem to be a photo. Please choose another.",
+    picture_type_refused: "Pictures of this kind cannot be opened yet. Please choose a JPG, PNG, WEBP or HEIC.",
+    empty_file: "This file is empty. Please choose another.",
     broken: "This photo cannot be opened. Please choose another.",
     too_many_pixels: "This photo is too large. Please choose a smaller one.",
     media_refused: "The photo could not be uploaded. Please try again in a little while.",

@@ -101,7 +101,7 @@ async def talking(valkey: Valkey, folder: Path, size: str) -> AsyncIterator[Page
     width, height = SIZES[size]
     async with product.gateway(settings), product.node(valkey.url), chromium() as tools:
         async with page(tools, width=width, height=height) as tab:
-            await tab.go(f"http://127.0.0.1:{settings.port}/demo")
+            await tab.go(f"http://127.0.0.1:{settings.port}/demo?details")
             await tab.press("#start")
             await tab.until("document.querySelector('#start-typing').checkVisibility()")
             await tab.press("#start-typing")
@@ -110,7 +110,7 @@ async def talking(valkey: Valkey, folder: Path, size: str) -> AsyncIterator[Page
             await tab.call("Input.insertText", text="어제는 오랜만에 손주랑 바닷가에 갔어요.")
             await tab.key("Enter", 13, "\r")
             await tab.until_told("turn.committed")
-            await tab.press("summary")
+            await tab.press(".timeline summary")
             await tab.press("#to-en")
             await tab.press("#to-ko")
             yield tab
@@ -233,11 +233,11 @@ async def test_a_call_for_help(size: str) -> None:
     width, height = SIZES[size]
     gateway = FakeGateway()
     async with gateway.serve(), chromium() as tools, page(tools, width=width, height=height) as tab:
-        await tab.go(f"{gateway.url}/demo")
+        await tab.go(f"{gateway.url}/demo?details")
         await tab.press("#start")
         await tab.until("document.querySelector('#start-typing').checkVisibility()")
         await tab.press("#start-typing")
-        await tab.until("document.querySelector('#send').ariaDisabled === 'false'")
+        await tab.until_told("ready")
         for event in (
             SpokenText(turn=1, reply=1, sentence=0, text="음…", source="filler"),
             EndpointWait(
@@ -246,8 +246,8 @@ async def test_a_call_for_help(size: str) -> None:
             Duck(turn=1, ducked=True, because=""),
         ):
             await gateway.session.tell(event)
-        await tab.until("document.querySelector('summary')?.checkVisibility()")
-        await tab.press("summary")
+        await tab.until("document.querySelector('.timeline summary')?.checkVisibility()")
+        await tab.press(".timeline summary")
         await gateway.session.tell(Distress(turn=1, kind="emergency", phrase="가슴이 아파", number="119"))
         await tab.until("document.querySelector('#distress').checkVisibility()")
         await check_looks(tab)
