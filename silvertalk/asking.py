@@ -27,8 +27,9 @@ from silvertalk.house_phrases import (
     softer_ack,
 )
 from silvertalk.repair import Request, repair_in
+from silvertalk.spoken_consent import consent_in
 from silvertalk.spoken_requests import asks_for_own_words
-from silvertalk.turn import Turn
+from silvertalk.turn import HELP, Turn
 from streaming.budget import Bucket
 from streaming.messages import Language, ReplyContext
 
@@ -84,8 +85,8 @@ class Asking:
 
     def ended(self, turn: Turn) -> None:
         """The reply is over, one way or another."""
-        if turn.has_begun:
-            self._may_fill = not turn.filled
+        if turn.reply.has_begun:
+            self._may_fill = not turn.reply.filled
 
     def _context(self, turn: Turn | None) -> ReplyContext:
         context = self._history.context_before(turn)
@@ -109,7 +110,7 @@ class Asking:
         distress = self.notice_distress(turn, text)
         request = None if asks_for_own_words(text, self._language) else repair_in(text, self._language)
         if distress is not None:
-            turn.say = (distress_answer(distress.kind, self._language), "distress")
+            turn.say = (distress_answer(distress.kind, self._language), HELP)
         elif request is not None:
             # Who asks for it, and goes on, has asked once: what was done already is only said again.
             turn.say = turn.say_before if turn.say_before[1] == request else self._obey(request)
@@ -123,10 +124,18 @@ class Asking:
 
     def notice_distress(self, turn: Turn, text: str) -> Distress | None:
         """The distress that the words tell of, if any; the turn is marked with it."""
-        distress = distress_in(text, self._language)
+        distress = distress_in(text, self._language, by_ear=not self._is_plain(turn, text))
         if distress is not None:
             turn.distress = distress.kind
         return distress
+
+    def _is_plain(self, turn: Turn, text: str) -> bool:
+        """Whether the words cannot be others that were misheard: who types was not heard at all, and a plain yes or no
+        to what 복실이 has just asked leave for is what was to be expected. A call for help in so many words goes before
+        either."""
+        if turn.opened.text:
+            return True
+        return consent_in(text, self._language) is not None and self._history.wish_before(turn) is not None
 
     def say_instead(self, turn: Turn) -> None:
         """Have `turn.say` said; what comes of the reply that was asked for is stale."""

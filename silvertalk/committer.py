@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from silvertalk.backoff import Backoff
 from silvertalk.database import Database
 from silvertalk.errors import AccountErased, DatabaseAway, DatabaseRefused
 from silvertalk.metrics import COMMIT_BACKLOG, COMMIT_FAILURES, COMMIT_SECONDS, COMMITTED
+from silvertalk.standing_task import StandingTask
 from streaming.logs import logger
 from streaming.messages import TurnRecord
 
@@ -60,19 +60,14 @@ class Committer:
         self._limit = limit
         self._waiting: deque[TurnRecord | SessionEnd] = deque()
         self._changed = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._task = StandingTask(self._run, "committer")
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="committer")
+        self._task.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel("committer closed")
-            await asyncio.wait([task])
+    async def __aexit__(self, *_: object) -> None:
+        await self._task.stop()
         if self._waiting:
             log.warning("commits_left_to_the_journal", count=len(self._waiting))
 

@@ -10,32 +10,28 @@ import asyncio
 
 from starlette.websockets import WebSocket
 
-from silvertalk.errors import SilverTalkError, protocol_message_ko, translated
+from silvertalk.errors import SilverTalkError, translated
 from silvertalk.outbox import Socket
 from silvertalk.owned_session import OwnedSession
-from silvertalk.reader import AUDIO_BURST_SECONDS, Reader
-from streaming.errors import ProtocolError, StreamingError
-from streaming.protocol import Hello, Problem, Resume
-
-KEPT_SECONDS = 10.0
-"""What a client keeps of its microphone, and sends at once as it comes back."""
+from silvertalk.reader import Reader
+from silvertalk.socket_problems import fault_told
+from streaming.errors import StreamingError
+from streaming.protocol import Resume
 
 
 class Connection:
     """One socket, from `ready` to the end of it or of its session."""
 
-    def __init__(self, socket: WebSocket, owned: OwnedSession, hello: Hello) -> None:
+    def __init__(self, socket: WebSocket, owned: OwnedSession) -> None:
         self._socket = socket
         self._owned = owned
-        burst = AUDIO_BURST_SECONDS + (KEPT_SECONDS if hello.resume is not None else 0.0)
         outbox = owned.outbox
         self._reader = Reader(
             socket,
             owned.session,
             owned.microphone,
             tell=lambda event: outbox.tell(event, journaled=False),
-            tell_fault=lambda error: outbox.tell(problem_of(error), journaled=False),
-            burst_seconds=burst,
+            tell_fault=lambda error: outbox.tell(fault_told(error), journaled=False),
         )
         self._reading: asyncio.Task[bool] | None = None
         self._lost = asyncio.Event()
@@ -45,7 +41,7 @@ class Connection:
         """Until either ends; returns what the client is to be told, if anything. Raises ProtocolError for a client's
         grave fault. A session whose client has only gone away waits for it."""
         owned = self._owned
-        owned.attach(self._socket, self._on_lost, resume, resync)
+        owned.attendance.attach(self._socket, self._on_lost, resume, resync)
         name = owned.id[:8]
         reading = self._reading = asyncio.create_task(self._reader.run(), name=f"read:{name}")
         waiting = [
@@ -59,10 +55,12 @@ class Connection:
                 task.cancel()
             await asyncio.wait([reading, *waiting])
             if not (self._said_bye(reading) or owned.ending.is_set()):
-                owned.detach(self._socket)
+                owned.attendance.detach(self._socket)
         if self._said_bye(reading):
             owned.end(None)
         elif not reading.cancelled() and (error := reading.exception()) is not None:
+            if not isinstance(error, SilverTalkError | StreamingError):
+                owned.end(None)  # our own mistake: what it left half done is nothing to come back to
             raise error
         if owned.ending.is_set():
             await owned.over.wait()  # what there is still to say, it says over this socket
@@ -79,14 +77,3 @@ class Connection:
         if self._reading is not None:
             self._reading.cancel("another client may have been told already what was heard")
         self._lost.set()
-
-
-def problem_of(error: ProtocolError) -> Problem:
-    return Problem(
-        code=error.code, retryable=False, message_ko=protocol_message_ko(error), message_en=error.detail[:200]
-    )
-
-
-def problem_told(error: SilverTalkError) -> Problem:
-    """Why the conversation ends, or does not begin."""
-    return Problem(code=error.code, retryable=error.retryable, message_ko=error.message_ko, message_en=error.message_en)

@@ -8,13 +8,17 @@ cough, or something said to it, for which it falls silent. Where nobody can say 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from silvertalk.echo_ear import EchoEar
+from silvertalk.distress import distress_in
+from silvertalk.echo import own_words
+from silvertalk.echo_ear import EchoEar, Sound
 from silvertalk.overlap import Verdict, judge
 from silvertalk.turn import Turn
 from streaming.audio import MICROPHONE_RATE
 from streaming.endpointing import EndpointDecision
 from streaming.messages import AudioBatch, Language, SpeechPaused, SpeechResumed
+from streaming.text import normalized
 
 BELIEVED_SAMPLES = int(2.5 * MICROPHONE_RATE)
 """A voice of this length that no node has taken up is believed: it may be one who calls for help."""
@@ -29,9 +33,25 @@ AROUND_SECONDS = 3.0
 """An echo comes late: what was said so long before the voice began may be what it says."""
 
 
+class Voice(Sound, Protocol):
+    """The part of `silvertalk.microphone` that hears the voice."""
+
+    @property
+    def voiced_ms(self) -> float:
+        """How long it has sounded."""
+        ...
+
+
 def is_sure_echo(text: str, language: Language) -> bool:
     """Whether words that were judged an echo are enough to be believed to be one."""
     return sum(map(str.isalnum, text)) >= SURE_ECHO_LETTERS[language]
+
+
+def _calls_for_help(text: str, played: str, language: Language) -> bool:
+    """However short it is cried: `살려줘` takes no longer than a nod. By its words alone, since the sound of so few is
+    like that of many others; and not where they are what is being played."""
+    found = distress_in(text, language, by_ear=False)
+    return found is not None and bool(own_words(normalized(found.phrase), played))
 
 
 @dataclass(slots=True)
@@ -40,6 +60,7 @@ class Contest:
 
     candidate: Turn
     over: Turn
+    voice: Voice
     onset_sample: int
     ear: EchoEar
     """Knows an echo by its sound."""
@@ -53,11 +74,12 @@ class Contest:
     """Up to there all of it was an echo; 0 where it never was."""
     heard_words: bool = False
     """A node has said something about it."""
-    ducked: bool = True
+    is_believed: bool = False
+    """It speaks to 복실이, and has to wait until the reply is over."""
+    ducked: bool = False
+    was_ducked: bool = False
     since_sample: int = 0
     """How far the reply had been played when the voice began."""
-    voiced_ms: float = 0.0
-    """How long the voice has sounded."""
 
     def hear(self, batch: AudioBatch) -> Verdict:
         self.candidate.send_up(batch)
@@ -95,16 +117,18 @@ class Contest:
     def understand(self, text: str, upto_sample: int, now: float, language: Language) -> Verdict:
         """What the words so far make of it; `now` on the loop's clock."""
         self.heard_words = True
-        played = self.over.said_between(
-            self.since_sample - int(AROUND_SECONDS * self.over.opened.reply_rate), self.over.playing_at(now)
-        )
+        reply = self.over.reply
+        played = reply.said_between(self.since_sample - int(AROUND_SECONDS * reply.rate), reply.playing_at(now))
+        testimony = self.ear.testimony(self.voice.voiced_ms)
+        if not (testimony and testimony.is_surely_echo) and _calls_for_help(text, played, language):
+            return Verdict.SPEECH
         verdict = judge(
             text,
             settled=self.is_settled(upto_sample),
             played=played,
-            question_open=self.over.has_asked(self.since_sample),
+            question_open=reply.has_asked(self.since_sample),
             language=language,
-            testimony=self.ear.testimony(self.voiced_ms),
+            testimony=testimony,
         )
         if verdict is Verdict.ECHO and not self.is_settled(upto_sample):
             if not self.ear.is_surely_echo and not is_sure_echo(text, language):

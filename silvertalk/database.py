@@ -22,7 +22,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
@@ -40,6 +39,7 @@ from silvertalk.metrics import DATABASE_UP
 from silvertalk.migrating import migrate
 from silvertalk.models import DISTRESS_CHARACTERS, Erasure, Habit, Session, Turn
 from silvertalk.settings import Settings
+from silvertalk.standing_task import StandingTask
 from streaming.logs import logger
 from streaming.messages import TurnRecord, Witness
 
@@ -83,7 +83,7 @@ class Database:
         self.insert: Callable[..., Any] = sqlite.insert if self._engine.name == "sqlite" else postgresql.insert
         self._ready = asyncio.Event()
         self._lost = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper = StandingTask(self._keep, "database-keeper")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -96,14 +96,10 @@ class Database:
 
     async def open(self) -> None:
         """Start to connect. Never fails: see `ready` and `wait_ready`."""
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep(), name="database-keeper")
+        self._keeper.start()
 
     async def close(self) -> None:
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel("database closed")
-            await asyncio.wait([keeper])
+        await self._keeper.stop()
         self._ready.clear()
         DATABASE_UP.set(0)
         with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):
@@ -114,9 +110,7 @@ class Database:
         await self.open()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     @property

@@ -12,10 +12,13 @@ import numpy as np
 
 from silvertalk.overlap import SOMEBODY_ABOVE, SURE_ECHO_BELOW, Witnessed
 from streaming.audio import FRAME_SAMPLES, MICROPHONE_RATE, ms_to_samples
-from streaming.echo_witness import BANDS, BEFORE, LONGEST, Bands, EchoWitness, Heard, Played
+from streaming.echo_witness import BANDS, BEFORE, LONGEST, ROWS_A_SECOND, Bands, EchoWitness, Heard, Played
 
 LOOK_SAMPLES = ms_to_samples(100)
 """The sound is looked at so often: a look takes about a millisecond."""
+ECHO_LOOKS = 2
+"""A voice of which two looks said that it is surely an echo alone began as one; once it is chance, where somebody began
+when the echo would."""
 LEAST_MS = 300
 """Of a shorter voice nothing is said: its first consonant may be all that was heard of it."""
 PART_ROWS = LONGEST - 25
@@ -49,6 +52,10 @@ class EchoEar:
         self._looked_to = 0
         self._before = 0.0
         """How surely somebody was heard in the parts that are over."""
+        self._rows_before = self._rows_now = 0
+        """How many rows are somebody's, of the parts that are over and of the one that is not."""
+        self._sure_looks = 0
+        """How often it was surely an echo."""
         self._alone = False
         """As it was found first: later there is a voice before."""
         self.heard: Heard | None = None
@@ -67,8 +74,11 @@ class EchoEar:
         first = self.heard is None
         self.heard = self._witness.look(self._rows, began, self._played, self._first_row)
         self._alone = self.heard.alone if first else self._alone
+        self._sure_looks += self.heard.somebody < SURE_ECHO_BELOW
+        self._rows_now = self.heard.somebodys_rows
         if len(self._rows) - began >= PART_ROWS:
             self._before = max(self._before, self.heard.somebody)
+            self._rows_before, self._rows_now = self._rows_before + self._rows_now, 0
             self._part_row = self._first_row + len(self._rows)
         return True
 
@@ -91,7 +101,13 @@ class EchoEar:
         somebody = self.somebody
         if somebody is None:
             return None
-        return Witnessed(somebody=somebody, alone=self._alone, voiced_ms=voiced_ms)
+        return Witnessed(
+            somebody=somebody,
+            alone=self._alone,
+            voiced_ms=voiced_ms,
+            beside_echo=self._sure_looks >= ECHO_LOOKS,
+            own_ms=(self._rows_before + self._rows_now) * 1000.0 / ROWS_A_SECOND,
+        )
 
     def _hear(self, end: int) -> None:
         if self._heard_to is None:

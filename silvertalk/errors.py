@@ -1,4 +1,4 @@
-"""The exceptions of this package, and the one place where an error becomes something a person can read.
+"""The exceptions of this package, each with what a person reads of it.
 
 SilverTalkError              `code`, `http_status`, `close_code`, `retryable`, `message_ko` (the person's), `message_en`
 ├── ConfigurationError       a setting is missing or impossible; the process does not start
@@ -66,7 +66,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from streaming.errors import BusError, BusFull, ProtocolError
+from streaming.errors import BusError, BusFull
 
 
 class SilverTalkError(Exception):
@@ -525,21 +525,11 @@ class Internal(SilverTalkError):
 
 # --- the edge --------------------------------------------------------------------------------------------------------
 
-PROTOCOL_MESSAGES_KO: dict[str, str] = {
-    "message_too_large": "보내신 내용이 너무 커요.",
-    "audio_too_fast": "소리가 너무 빨리 들어와요. 다시 연결해 주세요.",
-    "text_too_long": "글이 너무 길어요. 조금 줄여 주세요.",
-    "not_hello": "연결을 확인하지 못했어요. 다시 연결해 주세요.",
-    "hello_timeout": "연결이 늦어졌어요. 다시 연결해 주세요.",
-    "too_many_faults": "연결에 문제가 있어요. 다시 연결해 주세요.",
-}
-"""For the faults of `streaming.protocol.FAULTS` that mean something to a person; for the others the general words."""
-
 
 def translated(error: Exception) -> SilverTalkError:
     """The error of this package that stands for any other, to be told at the edge (HTTP problem, socket event).
 
-    A `ProtocolError` has no counterpart: it has its own code; see `protocol_message_ko`.
+    A `ProtocolError` has no counterpart: it has its own code; see `silvertalk.socket_problems`.
     """
     if isinstance(error, SilverTalkError):
         return error
@@ -548,8 +538,3 @@ def translated(error: Exception) -> SilverTalkError:
     if isinstance(error, BusError):
         return BusAway(str(error))
     return Internal(type(error).__name__)
-
-
-def protocol_message_ko(error: ProtocolError) -> str:
-    """What a person is told of a client's fault."""
-    return PROTOCOL_MESSAGES_KO.get(error.code, RequestError.message_ko)

@@ -20,7 +20,7 @@ from silvertalk.about_person import Acquaintances
 from silvertalk.album import Album
 from silvertalk.auth import check_origin
 from silvertalk.committer import Committer
-from silvertalk.connection import Connection, problem_of, problem_told
+from silvertalk.connection import Connection
 from silvertalk.conversations import taken_up
 from silvertalk.database import Database
 from silvertalk.errors import (
@@ -43,6 +43,7 @@ from silvertalk.owned_session import Beginning, OwnedSession, Parts, known_of
 from silvertalk.reader import receive
 from silvertalk.revocations import Revocations
 from silvertalk.settings import Settings
+from silvertalk.socket_problems import fault_told, problem_told
 from silvertalk.taking_over import Unknown, take_over
 from silvertalk.tickets import Ticket, redeem_ticket
 from silvertalk.tokens import Identity
@@ -201,7 +202,7 @@ class Gateway:
         owned, resume, resync = await self._session_for(ticket, hello)
         owned.login = identity.login
         await self._check_again(identity, owned)
-        reason = await Connection(socket, owned, hello).serve(resume, resync)
+        reason = await Connection(socket, owned).serve(resume, resync)
         if reason is not None:
             await _refuse(socket, reason)
         elif owned.ending.is_set() and not owned.is_over_for_good:
@@ -328,9 +329,11 @@ class Gateway:
 
     def _make_room(self) -> None:
         """Who left longest ago is waited for no more, where too many are away."""
-        away = [owned for owned in self._sessions.values() if not (owned.is_attended or owned.ending.is_set())]
+        away = [
+            owned for owned in self._sessions.values() if not (owned.attendance.has_client or owned.ending.is_set())
+        ]
         if len(away) >= self._settings.max_sessions:
-            min(away, key=lambda owned: owned.away_since).end(None)
+            min(away, key=lambda owned: owned.attendance.away_since).end(None)
 
     def _end_others(self, owned: OwnedSession) -> None:
         """One person has one live session, the newest."""
@@ -366,12 +369,12 @@ class Gateway:
     async def on_committed(self, record: TurnRecord) -> None:
         """The committer has written a turn."""
         if (owned := self._sessions.get(record.session)) is not None:
-            owned.committed(record)
+            owned.unwritten.committed(record)
 
     def on_refused(self, record: TurnRecord) -> None:
         """The committer will never write a turn: its person is deleted, or it is no turn."""
         if (owned := self._sessions.get(record.session)) is not None:
-            owned.refused(record)
+            owned.unwritten.refused(record)
 
     def on_replaced(self, session: str) -> None:
         """Another gateway says that this session's person has a newer one."""
@@ -407,9 +410,9 @@ class Gateway:
             await asyncio.wait(self._forgetting, timeout=GOODBYE_SECONDS)
 
     async def _let_go(self, owned: OwnedSession) -> None:
-        if owned.is_attended:
-            owned.outbox.tell(Reconnect(after_turn=owned.session.turn_in_hand), journaled=False)
-            ends = [asyncio.create_task(event.wait()) for event in (owned.session.settled, owned.over)]
+        if owned.attendance.has_client:
+            owned.outbox.tell(Reconnect(after_turn=owned.session.turns.number_in_hand), journaled=False)
+            ends = [asyncio.create_task(event.wait()) for event in (owned.session.turns.settled, owned.over)]
             await asyncio.wait(ends, timeout=self._settings.drain_seconds, return_when=asyncio.FIRST_COMPLETED)
             for end in ends:
                 end.cancel()
@@ -427,7 +430,7 @@ async def _refuse(socket: WebSocket, error: SilverTalkError) -> None:
 
 
 async def _close_for(socket: WebSocket, error: ProtocolError) -> None:
-    await _last_words(socket, problem_of(error))
+    await _last_words(socket, fault_told(error))
     await _close(socket, error.close_code or 4400, error.code)
 
 

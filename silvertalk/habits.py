@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from silvertalk.backoff import Backoff
@@ -21,6 +20,7 @@ from silvertalk.database import Database
 from silvertalk.errors import AccountErased, DatabaseAway
 from silvertalk.models import Habit
 from silvertalk.pause_profile import MAX_UNKEPT, Observation, PauseProfile
+from silvertalk.standing_task import StandingTask
 from streaming.logs import logger
 
 log = logger("habits")
@@ -178,16 +178,13 @@ class HabitKeeper:
         self._in_hand: tuple[str, Changes] | None = None
         self._wake = asyncio.Event()
         self._written = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._task = StandingTask(self._run, "habit-keeper")
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="habit-keeper")
+        self._task.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task, self._task = self._task, None
+    async def __aexit__(self, *_: object) -> None:
         try:
             if self._database.ready:
                 async with asyncio.timeout(self._close_seconds), self._written:
@@ -195,9 +192,7 @@ class HabitKeeper:
         except TimeoutError:
             pass
         finally:
-            if task is not None:
-                task.cancel("habit keeper closed")
-                await asyncio.wait([task])
+            await self._task.stop()
             if self.backlog:
                 log.warning("habits_lost", count=self.backlog, reason="closed")
 

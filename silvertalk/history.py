@@ -67,21 +67,20 @@ class History:
     @property
     def last_reply(self) -> str:
         """What was said last, so that it can be said again; what was itself such a repetition is passed over."""
-        replies = (turn.reply_text if isinstance(turn, Turn) else turn.reply for turn in self._not_repeated())
+        replies = (_text(turn) for turn in self._not_repeated())
         return next((reply for reply in replies if reply), "")
 
     def _not_repeated(self) -> Iterator[Turn | TurnRecord]:
-        return (turn for turn in reversed(self._turns) if turn.source not in get_args(Request))
+        return (turn for turn in reversed(self._turns) if _source(turn) not in get_args(Request))
 
     def wish_before(self, asked: Turn) -> Wish | None:
         """What 복실이 asked leave for just before the turn `asked`, in words that were heard, if it did."""
-        asking = (turn for turn in self._before(asked) if turn.source not in _KEPT_WAITING and not _was_noise(turn))
+        asking = (turn for turn in self._before(asked) if _source(turn) not in _KEPT_WAITING and not _was_noise(turn))
         last = next(asking, None)
-        if last is None or last.source != ASKS_LEAVE or (wish := wish_of(last.wish)) is None:
+        if last is None or _source(last) != ASKS_LEAVE or (wish := wish_of(last.wish)) is None:
             return None  # or it was cut off, or answered otherwise, before it came to the question
-        age = last.age if isinstance(last, Turn) else self._clock() - self._taken_up_at
-        reply = last.reply_text if isinstance(last, Turn) else last.reply
-        heard = was_heard(wish.question, reply, last.heard, interrupted=last.interrupted)
+        age = last.reply.age if isinstance(last, Turn) else self._clock() - self._taken_up_at
+        heard = was_heard(wish.question, _text(last), _heard(last), interrupted=last.interrupted)
         return wish if heard and age <= WISH_SECONDS else None
 
     def words_before(self, asked: Turn, tells: Callable[[str], bool]) -> str:
@@ -127,8 +126,8 @@ class History:
                 continue
             if turn.transcript:
                 said.append(Utterance(role="user", text=turn.transcript))
-            if turn.heard:
-                said.append(Utterance(role="assistant", text=turn.heard, interrupted=turn.interrupted))
+            if heard := _heard(turn):
+                said.append(Utterance(role="assistant", text=heard, interrupted=turn.interrupted))
         context = ReplyContext(
             language=self._language, history=tuple(said), local_time=self._local_time(), outside_services=False
         )
@@ -139,9 +138,23 @@ def _number(turn: Turn | TurnRecord) -> int:
     return turn.number if isinstance(turn, Turn) else turn.turn
 
 
+def _source(turn: Turn | TurnRecord) -> str:
+    return turn.reply.source if isinstance(turn, Turn) else turn.source
+
+
+def _text(turn: Turn | TurnRecord) -> str:
+    """What was said in reply."""
+    return turn.reply.text if isinstance(turn, Turn) else turn.reply
+
+
+def _heard(turn: Turn | TurnRecord) -> str:
+    """The part of it that was heard."""
+    return turn.reply.heard if isinstance(turn, Turn) else turn.heard
+
+
 def _was_noise(turn: Turn | TurnRecord) -> bool:
     """Nothing was said in it, by nobody: whatever was asked before still waits."""
-    return isinstance(turn, Turn) and turn.over and not turn.transcript and not turn.reply_text
+    return isinstance(turn, Turn) and turn.over and not turn.transcript and not turn.reply.text
 
 
 def _being_said(said: Sequence[Utterance], asked: Turn | None) -> str:

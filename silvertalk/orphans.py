@@ -16,13 +16,13 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Self
 
 from silvertalk.database import Database
 from silvertalk.errors import DatabaseAway, DatabaseRefused
 from silvertalk.recollection import Recollection, finished
 from silvertalk.settings import Settings
+from silvertalk.standing_task import StandingTask
 from streaming.bus import Bus, Journal
 from streaming.errors import BusError, BusUnavailable, Fenced, MessageError
 from streaming.logs import logger
@@ -44,7 +44,6 @@ class Orphans:
         settings: Settings,
         *,
         idle_ms: int | None = None,
-        every: float = LOOK_SECONDS,
         on_ended: Callable[[str], None] = lambda session: None,
     ) -> None:
         """`idle_ms`: how long nobody may have renewed a session; the resume grace where none is given. `on_ended` hears
@@ -52,26 +51,20 @@ class Orphans:
         self._bus = bus
         self._database = database
         self._idle_ms = settings.resume_seconds * 1000 if idle_ms is None else idle_ms
-        self._every = every
         self._on_ended = on_ended
         self._name = f"orphans-{secrets.token_hex(6)}"
-        self._task: asyncio.Task[None] | None = None
+        self._task = StandingTask(self._run, "orphans")
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="orphans")
+        self._task.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel("orphans closed")
-            await asyncio.wait([task])
+    async def __aexit__(self, *_: object) -> None:
+        await self._task.stop()
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.look()
             except BusError as error:

@@ -43,6 +43,14 @@ class Witnessed:
     """There was no echo before it, though the reply was loud."""
     voiced_ms: float
     """How long the voice sounded altogether."""
+    beside_echo: bool
+    """An echo is known to be part of it."""
+    own_ms: float
+    """How long more than an echo was heard: somebody's syllables, without the gaps between them."""
+
+    def is_too_short_for(self, syllables: int) -> bool:
+        """Nobody can have said so much beside the echo: part of it is the echo, misheard, and the rest a nod."""
+        return self.own_ms < min(LONGEST_NOD_MS, syllables * FASTEST_SYLLABLE_MS)
 
     @property
     def is_surely_echo(self) -> bool:
@@ -61,8 +69,8 @@ ANNOTATION = re.compile(r"\[[^\]]*\]?|\([^)]*\)?|【[^】]*】?|\*[^*]*\*?|[♩�
 ANSWERS = frozenset(
     """
     네 넵 예 옙 응 어 엉 그래 그래요 그럼 그럼요 그렇지 그렇지요 그라치 그라치요 그렇죠 그라죠 그치 그죠
-    맞아 맞아요 맞지 맞네 맞습니다 좋아 좋아요 좋지 좋지요 알았어 알았어요 알겠어 알겠어요
-    하모 하모요 하믄 그라모 그람 그라무 그라제 그라지 기여 겨 그려 그려요 그류 그래유
+    맞아 맞아요 맞어 맞어요 맞지 맞네 맞습니다 좋아 좋아요 좋지 좋지요 알았어 알았어요 알겠어 알겠어요
+    하모 하모요 하믄 그라모 그람 그라무 그라제 그라지 기여 겨 그랴 그려 그려요 그류 그래유
     yeah yes yep yup uhhuh mmhm mhm right okay ok sure true ofcourse thatsright
     """.split()
 )
@@ -89,6 +97,9 @@ STOPS = frozenset(
 ONE_SYLLABLE = frozenset("왜 뭐 뭘 야 물 what why who".split())
 """The few that mean something alone; others are as often a breath or a chair."""
 
+CALLED = {"119": "일일구", "109": "일공구", "112": "일일이", "911": "구일일"}
+"""Numbers to call for help, and how they are read: they say enough."""
+
 ENOUGH_WORDS, ENOUGH_SYLLABLES = 2, 4
 """Of somebody's own, before they have fallen silent: a word alone may be the misheard beginning of an echo."""
 SHORTEST_WORDS, SHORTEST_BESIDE_ECHO = 2, 3
@@ -101,6 +112,10 @@ LONGEST_NOD = 24
 
 LEAST_VOICED_MS, LONGEST_NOD_MS = 300.0, 640.0
 """A word alone that is over so soon is a nod more often than what Whisper makes of it ("예, 예" is heard as 예약)."""
+FASTEST_SYLLABLE_MS = 65.0
+"""Of what is loud of a syllable. Nobody speaks faster."""
+LEAST_SPEECH_MS = 900.0
+"""Longer than any nod: who was heard so long beside an echo has said something, though its words alone were written."""
 
 
 def judge(
@@ -120,15 +135,21 @@ def judge(
     """
     if testimony is not None and testimony.is_surely_echo:
         return Verdict.ECHO
-    words = [word for word in normalized(ANNOTATION.sub(" ", text)).split() if _is_spoken(word, language)]
+    written = normalized(ANNOTATION.sub(" ", text)).split()
+    words = [word for word in written if _is_spoken(word, language)]
     if not words or _is_made_of(words, _COUGHS):
-        return Verdict.NOISE if settled else Verdict.UNDECIDED
+        if not settled:
+            return Verdict.UNDECIDED
+        unclear = question_open and bool(written) and not words and _is_as_short_as_a_nod(testimony)
+        return Verdict.SPEECH if unclear else Verdict.NOISE
     if _is_made_of(words, _NODS):
         return _nod(words, settled=settled, question_open=question_open)
     if testimony is not None and testimony.alone:
         played = ""  # however well the words fit into it
     words = list(dict.fromkeys(words))  # of a loop of Whisper's once round is enough
     if any(word in STOPS and not _is_within(word, played) for word in words) or ONE_SYLLABLE.issuperset(words):
+        return Verdict.SPEECH
+    if any(word in CALLED and not _is_within(word, played) and not _is_within(CALLED[word], played) for word in words):
         return Verdict.SPEECH
     own = own_words(" ".join(words), played)
     if own:  # nods beside it say nothing of whose the rest is
@@ -139,11 +160,15 @@ def judge(
     if not words:
         return Verdict.BACK_CHANNEL if settled else Verdict.UNDECIDED
     if not own:
-        return _echo(words, text, settled=settled, played=played, question_open=question_open)
+        verdict = _echo(words, text, settled=settled, played=played, question_open=question_open)
+        drowned = settled and testimony is not None and testimony.own_ms >= LEAST_SPEECH_MS
+        return Verdict.SPEECH if verdict is Verdict.ECHO and drowned else verdict
+    lent = testimony is not None and (testimony.beside_echo or beside_echo) and testimony.is_too_short_for(syllables)
     if not settled:
-        enough = len(own) >= ENOUGH_WORDS and syllables >= ENOUGH_SYLLABLES
+        enough = len(own) >= ENOUGH_WORDS and syllables >= ENOUGH_SYLLABLES and not lent
         return Verdict.SPEECH if enough else Verdict.UNDECIDED
-    if _is_short(own, question_open=question_open, testimony=testimony):
+    mere_word = len(own) == 1 and NOT_NODS.isdisjoint(own) and _is_as_short_as_a_nod(testimony)
+    if not question_open and (mere_word or lent):
         return Verdict.BACK_CHANNEL
     if syllables >= (SHORTEST_BESIDE_ECHO if beside_echo else SHORTEST_WORDS):
         return Verdict.SPEECH
@@ -157,11 +182,8 @@ def _nod(words: Sequence[str], *, settled: bool, question_open: bool) -> Verdict
     return Verdict.SPEECH if question_open and answered else Verdict.BACK_CHANNEL
 
 
-def _is_short(own: Sequence[str], *, question_open: bool, testimony: Witnessed | None) -> bool:
-    """A word that is over as soon as a nod is, and opens no sentence."""
-    if testimony is None or question_open or len(own) > 1 or not NOT_NODS.isdisjoint(own):
-        return False
-    return LEAST_VOICED_MS <= testimony.voiced_ms <= LONGEST_NOD_MS
+def _is_as_short_as_a_nod(testimony: Witnessed | None) -> bool:
+    return testimony is not None and LEAST_VOICED_MS <= testimony.voiced_ms <= LONGEST_NOD_MS
 
 
 def _echo(words: Sequence[str], text: str, *, settled: bool, played: str, question_open: bool) -> Verdict:
@@ -184,13 +206,16 @@ def _is_within(word: str, played: str) -> bool:
 
 def _is_spoken(word: str, language: Language) -> bool:
     """Where Whisper is at a loss in Korean it counts, or writes a foreign word or two."""
-    return language != "ko" or any("가" <= letter <= "힣" for letter in word)
+    return language != "ko" or word in CALLED or any("가" <= letter <= "힣" for letter in word)
 
 
 def _is_made_of(words: Sequence[str], forms: re.Pattern[str]) -> bool:
     """Nothing but these forms, however often, run together and half misheard."""
     run = "".join(words)
-    return NOT_NODS.isdisjoint(words) and len(run) <= LONGEST_NOD and forms.fullmatch(_roughly(run)) is not None
+    if not NOT_NODS.isdisjoint(words) or len(run) > LONGEST_NOD:
+        return False
+    rough = _roughly(run)
+    return bool(forms.fullmatch(rough) or forms.fullmatch(_TWICE.sub(lambda found: found[1] or "", rough)))
 
 
 def _roughly(word: str) -> str:
@@ -214,5 +239,6 @@ def _repeated(forms: frozenset[str]) -> re.Pattern[str]:
 
 
 _BREATH = re.compile("ㅎ(?=[ㄱㄷㅈ])")  # 그렇지 is said 그러치
+_TWICE = re.compile("([ㄱㄴㄷㄹㅂㅅㅈ])\\1|[ㄷㅅ](?=ㅈ)")  # 맞자 is said 마짜, and of 네 맞아 the ㅁ is written twice
 _ROUGH = str.maketrans("ㄲㅋㄸㅌㅃㅍㅆㅉㅊㅁㅇㅔㅖㅒㅗㅜ", "ㄱㄱㄷㄷㅂㅂㅅㅈㅈㄴㄴㅐㅐㅐㅓㅡ")
 _NODS, _MERE_NODS, _COUGHS = _repeated(NODS), _repeated(NODS - ANSWERS), _repeated(COUGHS)

@@ -22,16 +22,17 @@ from silvertalk import metrics
 from silvertalk.about_person import Acquaintance, Acquaintances
 from silvertalk.album import Album
 from silvertalk.asking import Asking
+from silvertalk.attendance import Attendance
 from silvertalk.backoff import Backoff
 from silvertalk.committer import Committer, SessionEnd
-from silvertalk.errors import SessionReplaced, SilverTalkError, TokenExpired, translated
+from silvertalk.errors import SilverTalkError, TokenExpired, translated
 from silvertalk.habits import HabitKeeper, Habits
 from silvertalk.history import History
 from silvertalk.listening import VadService
 from silvertalk.microphone import Microphone
 from silvertalk.notice_feeds import Feeds
 from silvertalk.obliging import Obliging
-from silvertalk.outbox import Arrival, Outbox, Socket
+from silvertalk.outbox import Outbox
 from silvertalk.quiet import Quiet
 from silvertalk.recollection import Position
 from silvertalk.retelling import retell
@@ -41,13 +42,14 @@ from silvertalk.showing import Showing
 from silvertalk.turn import Turn
 from silvertalk.turn_life import TurnLife
 from silvertalk.turns_in_hand import SessionParts
+from silvertalk.unwritten import Unwritten
 from silvertalk.voice_keeping import VoiceKeeper
 from silvertalk.voice_tools import Means, VoiceTools
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import Bus, Journal
 from streaming.errors import BusError, Fenced
 from streaming.logs import logger
-from streaming.messages import Language, SessionEnded, SessionOpened, TurnRecord
+from streaming.messages import Language, SessionEnded, SessionOpened
 from streaming.protocol import NoticeTold, Ready, Resume, Resync, encode_event
 
 log = logger("session")
@@ -64,7 +66,6 @@ HABITS_SECONDS = 1.0
 LAST_EVENTS_SECONDS = 5.0
 """How long the end of a conversation waits for the journal, which may be out of reach."""
 
-SocketLost = Callable[[Socket, Exception], None]
 End = Literal["", "ended", "handed_over", "fenced"]
 
 
@@ -116,7 +117,7 @@ async def known_of(parts: Parts, user: str, session: str) -> tuple[Habits, Acqua
 
 
 class OwnedSession:
-    """One session of this gateway's. `start` it, let clients `attach`, and wait for `over`."""
+    """One session of this gateway's. `start` it, let clients come (`attendance`), and wait for `over`."""
 
     def __init__(self, parts: Parts, journal: Journal, beginning: Beginning) -> None:
         settings = parts.settings
@@ -125,8 +126,6 @@ class OwnedSession:
         self.language: Language = beginning.language
         self.login = ""
         """The login whose ticket last opened it; empty where nobody has come yet."""
-        self.away_since = asyncio.get_running_loop().time()
-        """When the last client left; on the loop's clock."""
         self.reason: SilverTalkError | None = None
         """Why it ended, if the client is to be told."""
         self.ending = asyncio.Event()
@@ -136,27 +135,22 @@ class OwnedSession:
         self._parts = parts
         self._journal = journal
         self._epochs = beginning.epochs | {journal.epoch}
-        # Both bounded by the turns of a session's longest life.
-        self._committed = set(beginning.committed)
-        self._unwritten: set[int] = set()
-        """Turns on their way to the database."""
-        self._written = asyncio.Event()
         self._ending: End = ""
-        self._socket: Socket | None = None
-        self._lost: SocketLost = _nobody
-        self._on_left: Callable[[], None] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.outbox = Outbox(
             journal,
             send_seconds=settings.send_timeout_seconds,
             limit_bytes=max(settings.send_backlog_kib * 1024, AHEAD_SECONDS * settings.reply_rate * 2),
-            on_socket_lost=self._on_socket_lost,
+            on_socket_lost=lambda socket, error: self.attendance.lose(socket, error),
             own_again=self._own_again,
             last_event=beginning.last_event,
         )
+        self.unwritten = Unwritten(
+            parts.committer, beginning.committed, lambda record: self.session.turns.committed(record)
+        )
+        """Turns on their way to the database."""
         self.life = TurnLife(
-            parts.bus.turns(self.id), self.outbox, settings, commit=self.commit, keep_voice=self._keep_voice
+            parts.bus.turns(self.id), self.outbox, settings, commit=self.unwritten.submit, keep_voice=self._keep_voice
         )
         self._habits = beginning.habits
         self.acquaintance = beginning.acquaintance
@@ -171,8 +165,6 @@ class OwnedSession:
             current=beginning.photo,
         )
         """Which photo it is about."""
-        self._welcomed = asyncio.Event()
-        """A client has come."""
         self._refreshing: asyncio.Task[None] | None = None
         self._stale = False
         """A turn has settled since what is known of the person was read last."""
@@ -188,6 +180,14 @@ class OwnedSession:
             utterance_sample=beginning.utterance_sample,
         )
         self.session.listen_with(self.microphone)
+        self.attendance = Attendance(
+            self.session,
+            self.outbox,
+            first=self._first,
+            resume_seconds=settings.resume_seconds,
+            on_stayed_away=lambda: self.end(None),
+        )
+        """Its client."""
 
     def _conversation(self, beginning: Beginning) -> Session:
         settings, clock = self._parts.settings, asyncio.get_running_loop().time
@@ -247,7 +247,7 @@ class OwnedSession:
 
     def start(self, restore: Callable[[], Awaitable[None]] | None = None) -> None:
         """Let it run. `restore` is awaited first, once turns may live."""
-        self._park()
+        self.attendance.wait()
         self._spawn(self._run(restore), "session")
         self._spawn(self._outstay(), "outstay")
         if self._parts.feeds is not None:
@@ -291,18 +291,19 @@ class OwnedSession:
                     self.life.let_go()
             if self._ending == "ended":
                 self.outbox.record(SessionEnded(reason=self.reason.code if self.reason else "bye"))
-                if self.session.turns_begun:
+                if self.session.turns.begun:
                     await self._parts.committer.submit(SessionEnd(self.id, datetime.now(UTC)))
             self.outbox.end()
             await asyncio.wait([sending], timeout=LAST_EVENTS_SECONDS)
-            recorded = self._ending == "ended" and await self._all_written()
+            # If not, it is left for whoever looks for orphans: this gateway may not live until the database is back.
+            recorded = self._ending == "ended" and await self.unwritten.none_left(LAST_EVENTS_SECONDS)
             if recorded:
                 await self.showing.settle()
         finally:
             metrics.SESSIONS.dec()
             self._parts.habits.save(self.user, self._habits)
             self.ending.set()
-            self._unpark()
+            self.attendance.close()
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel("the session is over")
             self._parts.bus.forget_session(self.id)
@@ -314,24 +315,14 @@ class OwnedSession:
 
     async def _show_first(self) -> None:
         """A conversation that was opened with a photo: 복실이 speaks first, once there is somebody to hear it."""
-        if self.session.turns_begun:
+        if self.session.turns.begun:
             await self.acquaintance.refresh()  # of another gateway's conversation it knows how it began
             return
         if (shown := await self.showing.begin()) is None:
             return
-        await self._welcomed.wait()
+        await self.attendance.welcomed.wait()
         if not self.ending.is_set():
             self.session.open_with(shown)
-
-    async def _all_written(self) -> bool:
-        """Whether the database has every turn. If not, the session is left for whoever looks for orphans: this
-        gateway may not live until the database is back."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_EVENTS_SECONDS):
-                while self._unwritten:
-                    self._written.clear()
-                    await self._written.wait()
-        return not self._unwritten
 
     async def _send(self) -> None:
         """Empty the outbox; without its journal a session cannot go on."""
@@ -352,32 +343,13 @@ class OwnedSession:
         self._epochs.add(self._journal.epoch)
         return self._journal, self.opened()
 
-    async def commit(self, record: TurnRecord) -> None:
-        """Have a closed turn written to the database."""
-        self._unwritten.add(record.turn)
-        await self._parts.committer.submit(record)
-
-    def committed(self, record: TurnRecord) -> None:
-        """The database has a turn: it is told."""
-        if record.turn in self._committed:
-            return  # the session came back to this gateway while an earlier copy of the record still waited
-        self._committed.add(record.turn)
-        self._unwritten.discard(record.turn)
-        self._written.set()
-        self.session.committed(record)
-
-    def refused(self, record: TurnRecord) -> None:
-        """The database will never have a turn: it is waited for no more."""
-        self._unwritten.discard(record.turn)
-        self._written.set()
-
     def _on_settled(self, turn: int) -> None:
         """What was learned is kept, and what has changed read; from time to time the journal lets go of old turns."""
         self._parts.habits.save(self.user, self._habits)
         self._stale = True
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self._spawn(self._refresh(), "refresh")
-        before = self.session.first_remembered_event
+        before = self.session.turns.first_remembered_event
         if turn % TRIM_EVERY_TURNS == 0 and before:
             self.outbox.record(self.opened(), after=lambda: self._trim(before))
 
@@ -427,7 +399,7 @@ class OwnedSession:
 
     async def _outstay(self) -> None:
         await asyncio.sleep(MAX_SESSION_SECONDS)
-        await self.session.settled.wait()
+        await self.session.turns.settled.wait()
         self.end(TokenExpired())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
@@ -443,66 +415,10 @@ class OwnedSession:
 
     # --- clients -----------------------------------------------------------------------------------------------------
 
-    @property
-    def is_attended(self) -> bool:
-        """A client is here, or is being told what it missed."""
-        return self._socket is not None
-
     def knows(self, position: Position) -> bool:
         """Whether a client can have been told so much."""
         epoch, event = position
         return epoch in self._epochs and event <= self.outbox.last_event
-
-    def attach(self, socket: Socket, lost: SocketLost, resume: Resume | None, resync: str = "") -> None:
-        """A client has come: anew (`resync` says why, where it wanted to go on with another session) or `resume`d.
-
-        It is told what it missed and everything from then on. `lost(socket, error)` is called where it takes nothing,
-        or where a newer client takes its place.
-        """
-        if self._socket is not None:
-            self._on_socket_lost(self._socket, SessionReplaced())
-        self._socket, self._lost = socket, lost
-        self._unpark()
-
-        def welcomed() -> None:
-            self.session.returned(resume.playhead if resume is not None else None)
-            self._welcomed.set()
-
-        self.outbox.attach(Arrival(socket, lambda: self._first(resume, resync), welcomed))
-
-    def when_left(self, tell: Callable[[], None] | None) -> None:
-        """Have `tell` called whenever a client has gone; it must not attach another at once, for one may be coming."""
-        self._on_left = tell
-
-    def detach(self, socket: Socket) -> None:
-        """This client is gone; nothing happens where another has taken its place."""
-        if self._socket is socket:
-            self._leave(socket)
-
-    def _leave(self, socket: Socket) -> None:
-        self._socket = None
-        self.outbox.detach(socket)
-        self.session.left()
-        self._park()
-        if self._on_left is not None:
-            self._on_left()
-
-    def _on_socket_lost(self, socket: Socket, error: Exception) -> None:
-        lost = self._lost
-        self.detach(socket)
-        lost(socket, error)
-
-    def _park(self) -> None:
-        """Nobody is here: wait as long as a client may take to come back."""
-        loop = asyncio.get_running_loop()
-        self.away_since = loop.time()
-        self._unpark()
-        self._deadline = loop.call_later(self._parts.settings.resume_seconds, self.end, None)
-
-    def _unpark(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
     async def _first(self, resume: Resume | None, resync: str) -> AsyncIterator[tuple[str, bytes]]:
         """What a client is told before anything else."""
@@ -525,7 +441,3 @@ class OwnedSession:
             entries = await self._journal.read()
             async for retold in retell(entries, resume, self._parts.bus.turns(self.id)):
                 yield retold.text, retold.audio
-
-
-def _nobody(socket: Socket, error: Exception) -> None:
-    """Who is told of a lost socket before there was one."""

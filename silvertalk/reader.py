@@ -108,6 +108,7 @@ class Reader:
         samples = len(pcm) // 2
         if not self._audio.take(samples, now):
             raise fault("audio_too_fast", f"more than {AUDIO_SPEED} times real time")
+        self._session.heard_from()
         self._microphone.feed(pcm)
         metrics.MICROPHONE_SECONDS.inc(samples / MICROPHONE_RATE)
         received = self._microphone.received_samples
@@ -123,8 +124,10 @@ class Reader:
             )
         match message:
             case Playback():
+                self._session.heard_from(acknowledging=True)
                 self._session.played(message.turn, message.samples, flushed=False)
             case Flushed():
+                self._session.heard_from()
                 self._session.played(message.turn, message.samples, flushed=True)
             case Commit():
                 if not self._microphone.commit():

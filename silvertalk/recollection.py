@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from silvertalk.heard import SpokenSentence, heard_text
+from silvertalk.heard import SpokenSentence, heard_text, reckoned
 from streaming.audio import ms_to_samples
 from streaming.bus import Turns
 from streaming.errors import ProtocolError, StreamGone
@@ -229,6 +229,10 @@ async def finished(
         elif sentences:
             samples += len(message.pcm) // 2
             sentences[-1].samples += len(message.pcm) // 2
+    ended = turn.reply_ended
+    is_whole = ended is not None and (ended.reason == "completed" or source == APOLOGY)
+    if not is_whole and recalled.reply_rate:  # more of the last sentence was to come
+        sentences = [*reckoned(sentences, recalled.reply_rate, recalled.language)]
     sent = min(samples, turn.interrupted.sent_samples) if turn.interrupted is not None else samples
     now = int(time.time() * 1000)
     return TurnRecord(

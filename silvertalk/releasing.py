@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from silvertalk.outbox import Outbox
 from silvertalk.turn import Turn
-from streaming.messages import Released, ReplyAudio, ReplyText, Told
+from streaming.messages import APOLOGY, Released, ReplyAudio, ReplyText, Told
 from streaming.protocol import ReplyEnded, ReplyReason, SpokenAudio, SpokenText
 
 
 def release(outbox: Outbox, turn: Turn, entry: str, message: ReplyText | ReplyAudio) -> None:
     """Tell the client; what an earlier gateway released is only counted."""
+    turn.note_progress()
     if entry in turn.recalled:
         _recall(turn, message)
     elif isinstance(message, ReplyText):
@@ -25,23 +26,25 @@ def release(outbox: Outbox, turn: Turn, entry: str, message: ReplyText | ReplyAu
 def complete(outbox: Outbox, turn: Turn, reason: ReplyReason) -> None:
     """No more of the reply will come: what was released is played to its end."""
     turn.ended_attempt = turn.attempt
-    reply = turn.reply
+    number = turn.reply.number
+    whole = reason == "completed" or turn.reply.source == APOLOGY  # else it broke off in the midst of a sentence
 
     def sent() -> None:
-        if turn.reply == reply:  # else it was taken back while it was sent
-            turn.reply_was_sent()
+        if turn.reply.number == number:  # else it was taken back while it was sent
+            turn.reply.all_was_sent(whole=whole)
 
     outbox.release(reply_ended(turn, reason), Told(event=b""), turn=turn.number, after=sent)
 
 
 def reply_ended(turn: Turn, reason: ReplyReason) -> ReplyEnded:
-    end_sample = turn.released_samples if reason in ("completed", "failed") else turn.sent_samples
+    reply = turn.reply
+    end_sample = reply.released_samples if reason in ("completed", "failed") else reply.sent_samples
     return ReplyEnded(
         turn=turn.number,
-        reply=turn.reply,
+        reply=reply.number,
         reason=reason,
-        source=turn.source,
-        audio_samples=end_sample - turn.reply_from,
+        source=reply.source,
+        audio_samples=end_sample - reply.first_sample,
         timings_ms=turn.timings_ms,
     )
 
@@ -64,17 +67,17 @@ def audio_event(turn: int, sentence: int, sequence: int, first_sample: int, mess
 
 
 def _release_text(outbox: Outbox, turn: Turn, entry: str, message: ReplyText) -> None:
-    if turn.mends_sentence(message):
+    if turn.reply.mends_sentence(message):
         return  # its text is on the client's screen since before the node died; only the sound was missing
-    sentence = turn.add_sentence(message)
-    text = text_event(turn.number, turn.last_sentence, message)
+    sentence = turn.reply.add_sentence(message)
+    text = text_event(turn.number, turn.reply.last_sentence, message)
     record = Released(turn=turn.number, entry=entry)
-    outbox.release(text, record, turn=turn.number, after=lambda: turn.text_was_sent(sentence))
+    outbox.release(text, record, turn=turn.number, after=lambda: turn.reply.text_was_sent(sentence))
 
 
 def _release_audio(outbox: Outbox, turn: Turn, entry: str, message: ReplyAudio) -> None:
-    sequence, first_sample = turn.place_audio(message)
-    audio = audio_event(turn.number, turn.last_sentence, sequence, first_sample, message)
+    sequence, first_sample = turn.reply.place_audio(message)
+    audio = audio_event(turn.number, turn.reply.last_sentence, sequence, first_sample, message)
     record = Released(turn=turn.number, entry=entry)
 
     def sent() -> None:
@@ -86,8 +89,8 @@ def _release_audio(outbox: Outbox, turn: Turn, entry: str, message: ReplyAudio) 
 def _recall(turn: Turn, message: ReplyText | ReplyAudio) -> None:
     """The client was told by the earlier gateway, or is told again as it comes back."""
     if isinstance(message, ReplyText):
-        turn.text_was_sent(turn.add_sentence(message))
+        turn.reply.text_was_sent(turn.reply.add_sentence(message))
     else:
-        _, first_sample = turn.place_audio(message)
+        _, first_sample = turn.reply.place_audio(message)
         turn.audio_was_sent(first_sample, len(message.pcm) // 2)
-        turn.play_to(turn.playhead)
+        turn.reply.play_to(turn.playhead)

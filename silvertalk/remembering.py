@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, or_, select, update
@@ -23,6 +22,7 @@ from silvertalk.errors import DatabaseAway
 from silvertalk.jobs import Jobs, jobs
 from silvertalk.models import Consent, Memory, Session, Turn
 from silvertalk.settings import Settings
+from silvertalk.standing_task import StandingTask
 from silvertalk.tellings import Telling, tellings
 from streaming.logs import logger
 from streaming.messages import Language, TurnRecord
@@ -159,19 +159,14 @@ class Remembering:
         self._jobs = asking
         # At the limit, and while the database is away, nobody is asked: the worker finds what is owed.
         self._waiting: asyncio.Queue[tuple[str, bool]] = asyncio.Queue(limit)
-        self._task: asyncio.Task[None] | None = None
+        self._task = StandingTask(self._run, "remembering")
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="remembering")
+        self._task.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel("remembering closed")
-            await asyncio.wait([task])
+    async def __aexit__(self, *_: object) -> None:
+        await self._task.stop()
 
     def committed(self, record: TurnRecord) -> None:
         """The database has a turn."""

@@ -78,11 +78,13 @@ class _Found:
     """Its reply was asked for, and nobody told the client that the utterance has ended."""
 
     def was_contested(self, beyond: OpenTurn) -> bool:
-        """Whether the turn `beyond` those that the journal knows is a voice that spoke into the reply: of what it said
-        nobody knew yet, or it was found to belong to the turn it spoke into, which has it."""
+        """Whether the turn `beyond` those that the journal knows is a voice that spoke into the reply, or while it was
+        made: of what it said nobody knew yet, or it was found to belong to the turn it spoke into, which has it."""
         if beyond.opened.text is not None or not self.living or self.living[-1].left_behind:
             return False
-        return self.floor is Floor.SPEAKING or (self.floor is Floor.PAUSED and self.living[-1].merges > 0)
+        last = self.living[-1]
+        thinking = self.floor is Floor.THINKING and not last.may_go_on
+        return thinking or self.floor is Floor.SPEAKING or (self.floor is Floor.PAUSED and last.merges > 0)
 
 
 async def take_over(parts: Parts, user: str, resume: Resume, *, push_to_talk: bool) -> OwnedSession:
@@ -138,7 +140,7 @@ def _beginning(
     else:
         acknowledged = min(resume.received_samples, resume.microphone_sample)
         heard_to = max(recalled.heard_to, acknowledged - UNTOLD_SAMPLES)
-    if found.unheard_from is not None and found.floor is Floor.SPEAKING:
+    if found.unheard_from is not None and found.floor in (Floor.THINKING, Floor.SPEAKING):
         heard_to = found.unheard_from
     return Beginning(
         session=resume.session,
@@ -176,7 +178,7 @@ async def _restore(
         session.ask_for(found.to_ask)
     for record in waiting:
         if record.outcome != "nothing_heard":
-            await owned.commit(record)
+            await owned.unwritten.submit(record)
 
 
 async def _turns_of(parts: Parts, resume: Resume, recalled: Recollection, epoch: int) -> _Found:
@@ -265,10 +267,11 @@ def _turn(parts: Parts, recalled: Recollection, told: RecalledTurn, handle: Open
         left_behind=told.is_left_behind,
         merges=told.merges,
         distress=told.distress,
+        distress_told=told.distress,
         photo=told.photo or recalled.photo,
     )
     if told.taken_back is not None:
-        turn.begin_reply(told.taken_back)
+        turn.reply.begin_after(told.taken_back)
     turn.take_up(handle, sent_up)
     if opened.text is not None:
         turn.transcript, turn.transcript_is_final = opened.text, True

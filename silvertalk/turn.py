@@ -1,10 +1,7 @@
-"""One turn as the gateway holds it: what was sent up, what came down, what was heard.
+"""One turn as the gateway holds it: what was sent up, which attempt counts, what becomes of it.
 
-The turn keeps the user's audio until it closes, so that it can be offered again should Redis lose it, and counts what
-the client was sent and what it played, since the record of a reply is what was heard of it.
-
-A reply that was begun may be taken back, since the person went on: then another reply to the same turn follows, and its
-audio is counted on from where the first one ended.
+The turn keeps the user's audio until it closes, so that it can be offered again should Redis lose it. How far its reply
+has come stands in `silvertalk.reply`.
 
 A turn may change its node. What a new holder makes of commands that were given to the old one would be said twice, so
 the attempt rises with every holder, and what the client already has travels with the new command (`released`).
@@ -19,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from silvertalk import metrics
-from silvertalk.heard import SpokenSentence, heard_text, spoken_text
+from silvertalk.reply import Reply
 from silvertalk.turn_requests import TurnRequests
 from streaming.audio import MICROPHONE_RATE
 from streaming.bus import OpenTurn
-from streaming.echo_witness import Played
 from streaming.errors import BusError, StreamingError
 from streaming.messages import (
     APOLOGY,
@@ -33,7 +29,6 @@ from streaming.messages import (
     CancelReply,
     ConfirmReply,
     Language,
-    ReplyAudio,
     ReplyContext,
     ReplyText,
     SpeechResumed,
@@ -47,12 +42,19 @@ from streaming.protocol import Playhead
 
 Outcome = Literal["answered", "failed", "nothing_heard"]
 
+HELP = "distress"
+"""What the fixed answer to a call for help is called."""
+
 MERGE_SECONDS = 1.5
 """Who goes on within this after a reply began had not finished: what they say belongs to the turn it answers, which
 therefore closes no earlier."""
 HELD_BOUND = 512
 """Entries of a speculative reply: a sentence takes a tenth of them. At the bound the reply is asked for anew when its
 time comes."""
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 @dataclass(slots=True)
@@ -89,29 +91,13 @@ class Turn:
     """Sentences of the reply whose sound has not come yet, with their entries on the down stream."""
     captioned: bool = False
     """A word of the turn has been shown."""
-    source: str = ""
-    sentences: list[SpokenSentence] = field(default_factory=list)
-    """Those that were sent to the client, in order."""
-    sequence: int = 0
-    released_samples: int = 0
-    """Handed to the outbox; what a barge-in took back is subtracted by counting `sent_samples` apart."""
-    sent_samples: int = 0
-    """One past the last sample that was sent of the turn's reply audio."""
-    reply: int = 1
-    """Number of the reply; it grows when one is taken back."""
-    reply_from: int = 0
-    """Where the present reply begins in the turn's reply audio."""
-    filled: bool = False
-    """A filler was said."""
-    played_samples: int = 0
-    first_audio_at: float | None = None
+    reply: Reply = field(init=False)
     asked_at: float | None = None
     """When the endpoint was decided, on the loop's clock."""
     came_at: float = 0.0
     """When the bus took the turn, or something last came down from a node, on the loop's clock."""
     progress_at: float = 0.0
     """When something of the reply was last asked for or came, on the loop's clock."""
-    reply_complete: bool = False
     interrupted: bool = False
     flushed: asyncio.Event = field(default_factory=asyncio.Event)
     """The player has said where it stopped."""
@@ -126,9 +112,11 @@ class Turn:
     merges: int = 0
     inner_pauses_ms: list[float] = field(default_factory=list)
     """How long the person paused and went on; bounded by the longest utterance."""
-    false_ends_ms: list[float] = field(default_factory=list)
-    """The same of pauses that were taken for the end."""
+    false_ends: list[tuple[float, str]] = field(default_factory=list)
+    """The same of pauses that were taken for the end, with what had been understood by then: "" where nobody knew."""
     distress: str = ""
+    distress_told: str = ""
+    """What of it the client knows."""
     photo: str = ""
     """Id of the photo that was before the person meanwhile."""
     say: tuple[str, str] = ("", "")
@@ -153,17 +141,11 @@ class Turn:
     """That earlier gateway has said that the reply is complete."""
     end_sample: int = 0
     """Where the utterance ended that the present attempt answers."""
-    _sentences_before: int = 0
-    _released: list[SpokenSentence] = field(default_factory=list)
-    sound: Played = field(init=False)
-    """The reply as it is played: what its echo is known by. Three kilobytes a second, until the turn is closed."""
-    _broken: tuple[str, str] | None = None
-    """The sentence in whose voicing a node died, as it was written, and what of it had not been voiced."""
     _kept: list[UpMessage] = field(default_factory=list)
     """All that was sent up; bounded by the longest utterance, and freed when the turn is closed."""
 
     def __post_init__(self) -> None:
-        self.sound = Played(self.opened.reply_rate)
+        self.reply = Reply(self.language, self.opened.reply_rate, self.moved)
 
     # --- up ----------------------------------------------------------------------------------------------------------
 
@@ -216,7 +198,8 @@ class Turn:
                 case AudioBatch():
                     self.speech_samples += len(message.pcm) // 2
                 case StartReply():
-                    self.attempt, self.end_sample, self.reply = message.attempt, message.end_sample, message.reply
+                    self.attempt, self.end_sample = message.attempt, message.end_sample
+                    self.reply.number = message.reply
                     self.speculative, self.say = message.speculative, (message.say, message.say_as)
                 case ConfirmReply():
                     self.speculative = False
@@ -237,7 +220,7 @@ class Turn:
 
     def ask_again(self, context: ReplyContext) -> None:
         """A new holder has the turn: have it go on where the client's part of the reply ends."""
-        self._start_reply(context, self._keep_spoken(), may_fill=False)
+        self._start_reply(context, self.reply.keep_spoken(), may_fill=False)
 
     def confirm(self) -> None:
         """The utterance has ended where the speculative attempt supposed."""
@@ -252,7 +235,7 @@ class Turn:
         say, say_as = self.say
         start = StartReply(
             attempt=self.attempt,
-            reply=self.reply,
+            reply=self.reply.number,
             end_sample=self.end_sample,
             context=context,
             released=released,
@@ -288,42 +271,26 @@ class Turn:
         record = TakenBack(
             turn=self.number,
             attempt=self.attempt,
-            upto_sample=self.released_samples,
-            sequences=self.sequence,
-            sentences=self.last_sentence + 1,
+            upto_sample=self.reply.released_samples,
+            sequences=self.reply.sequence,
+            sentences=self.reply.last_sentence + 1,
         )
         self.cancel_reply("went_on")
         self.go_on()
-        self.begin_reply(record)
+        self.reply.begin_after(record)
+        self.reply.number += 1
         self.told_done = False
-        self.reply += 1
         self.merges += 1
         return record
-
-    def begin_reply(self, before: TakenBack) -> None:
-        """Count on after a reply that was taken back."""
-        self.reply_from = self.released_samples = self.sent_samples = before.upto_sample
-        self.sequence, self._sentences_before = before.sequences, before.sentences
-        self.sentences.clear()
-        self._released.clear()
-        self._broken = None
-        self.first_audio_at = None
-        self.reply_complete = self.filled = False
 
     def is_current(self, attempt: int) -> bool:
         """Whether what the node made for `attempt` still counts."""
         return not self.over and attempt == self.attempt > self.ended_attempt
 
     @property
-    def age(self) -> float:
-        """Seconds since its reply was first heard; 0 before."""
-        begun = self.first_audio_at
-        return asyncio.get_running_loop().time() - begun if begun is not None else 0.0
-
-    @property
     def outcome_if_played(self) -> Outcome:
         """What becomes of the turn when its reply was played, or cut short: an apology is no answer."""
-        return "failed" if self.source in (APOLOGY, FILLER) else "answered"
+        return "failed" if self.reply.source in (APOLOGY, FILLER) else "answered"
 
     @property
     def awaits_reply(self) -> bool:
@@ -333,31 +300,38 @@ class Turn:
     @property
     def awaits_node(self) -> bool:
         """A node is still needed: the person speaks, or the reply is not complete."""
-        return not self.over and (self.awaits_reply or not self.has_begun)
+        return not self.over and (self.awaits_reply or not self.reply.has_begun)
 
     @property
-    def has_begun(self) -> bool:
-        """Some of the present reply was released."""
-        return self.released_samples > self.reply_from
+    def gives_help(self) -> bool:
+        """It is answered with whom to call: whoever cries out again still hears that to its end."""
+        return self.say[1] == HELP
 
     @property
-    def has_words(self) -> bool:
-        """Some of what was released of it are words."""
-        return any(sentence.text for sentence in self._released)
+    def may_go_on(self) -> bool:
+        """More speech may belong to it: it was spoken, and what it is answered may wait."""
+        return self.opened.text is None and not self.gives_help
+
+    def false_ends_ms(self) -> list[float]:
+        """The pauses that were taken for the end, and after which there were more words: of a cough nothing is
+        learned."""
+        return [ms for ms, before in self.false_ends if _letters(self.transcript) > _letters(before)]
 
     def merge_left(self, now: float) -> float:
         """Seconds for which more speech still belongs to this turn; `now` on the loop's clock."""
-        if self.first_audio_at is None or self.opened.text is not None:
+        reply = self.reply
+        if reply.first_audio_at is None or not self.may_go_on:
             return 0.0
-        if self.filled and not self.has_words and not self.reply_complete:
-            return MERGE_SECONDS  # a filler begins no reply
-        heard = (self.played_samples - self.reply_from) / self.opened.reply_rate  # of what another gateway sent
-        return MERGE_SECONDS - max(now - self.first_audio_at, heard)
+        age = reply.words_age(now)
+        if age is None:  # a filler begins no reply, unless nothing follows it
+            age = now - reply.first_audio_at if reply.complete else 0.0
+        return MERGE_SECONDS - age
 
     def free(self) -> None:
         """The turn is closed: let go of its audio, which is most of its memory."""
         self._kept.clear()
-        self.sound = Played(self.opened.reply_rate)
+        self.held.clear()
+        self.reply.free()
         self.handle = None
 
     # --- down --------------------------------------------------------------------------------------------------------
@@ -367,127 +341,32 @@ class Turn:
         self.came_at = asyncio.get_running_loop().time()
         self.moved.set()
 
-    def add_sentence(self, text: ReplyText) -> SpokenSentence:
-        """A sentence is released; it counts as written to the person once it was sent (`text_was_sent`)."""
-        self.source = text.source
+    def note_progress(self) -> None:
+        """More of its reply is released."""
         self.progress_at = asyncio.get_running_loop().time()
-        filler = text.source == FILLER
-        self.filled = self.filled or filler
-        sentence = SpokenSentence("" if filler else text.text, self.released_samples)
-        self._released.append(sentence)
-        return sentence
-
-    def place_audio(self, audio: ReplyAudio) -> tuple[int, int]:
-        """Sequence number and first sample of this piece within the turn's reply audio."""
-        placed = self.sequence, self.released_samples
-        self.sound.add(self.released_samples, audio.pcm)
-        self.sequence += 1
-        self.released_samples += len(audio.pcm) // 2
-        self.progress_at = asyncio.get_running_loop().time()
-        return placed
-
-    @property
-    def last_sentence(self) -> int:
-        """Number of the sentence released last, counted through the turn, whichever node made it."""
-        return self._sentences_before + len(self._released) - 1
-
-    def _keep_spoken(self) -> str:
-        """What the client has of a reply whose node is gone: its whole sentences, and the words of the last one that
-        its audio reaches. What was released of the text beyond that is forgotten, since the next node will say it."""
-        if not self._released:
-            return ""
-        *whole, last = self._released
-        written = self._broken[0] if self._broken is not None else last.text
-        last.text = spoken_text(whole, last, self.released_samples, self.opened.reply_rate, self.language)
-        self._broken = (written, written[len(last.text) :].strip())
-        return " ".join(sentence.text for sentence in self._released if sentence.text)
-
-    def mends_sentence(self, text: ReplyText) -> bool:
-        """Whether this is just what had not been voiced of the sentence in which a node died: then it is whole again,
-        and what follows is its sound."""
-        if self._broken is None:
-            return False
-        (written, missing), self._broken = self._broken, None
-        if text.text != missing:
-            return False
-        self._released[-1].text = written
-        self.progress_at = asyncio.get_running_loop().time()
-        return True
-
-    def text_was_sent(self, sentence: SpokenSentence) -> None:
-        if any(released is sentence for released in self._released):  # else it was taken back while it was sent
-            self.sentences.append(sentence)
 
     def audio_was_sent(self, first_sample: int, samples: int) -> None:
-        if first_sample < self.reply_from:
-            return  # it was taken back while it was sent
-        self.sent_samples = first_sample + samples
-        metrics.REPLY_AUDIO_SECONDS.inc(samples / self.opened.reply_rate)
-        if self.first_audio_at is None:
-            self.first_audio_at = asyncio.get_running_loop().time()
-            if self.asked_at is not None:
-                beyond_wait = self.first_audio_at - self.asked_at
-                self.timings_ms["endpoint_to_audio"] = beyond_wait * 1000
-                wait = self.timings_ms.get("end_of_utterance_delay", 0.0) / 1000
-                metrics.REPLY_LATENCY_SECONDS.observe(wait + beyond_wait)
-        if self.sentences:
-            self.sentences[-1].samples += samples
-        self.moved.set()
+        """More of its reply's sound is with the client; with the first it is known how long the person waited."""
+        waited = self.reply.first_audio_at is None
+        self.reply.audio_was_sent(first_sample, samples)
+        begun = self.reply.first_audio_at
+        if waited and begun is not None and self.asked_at is not None:
+            beyond_wait = begun - self.asked_at
+            self.timings_ms["endpoint_to_audio"] = beyond_wait * 1000
+            wait = self.timings_ms.get("end_of_utterance_delay", 0.0) / 1000
+            metrics.REPLY_LATENCY_SECONDS.observe(wait + beyond_wait)
+
+    def was_released_since(self, entry: str) -> bool:
+        """Whether an earlier gateway released something that was made by the node whose claim stands at `entry`."""
+        lease = _lease(entry)
+        return any(_lease(released) == lease for released in self.recalled)
 
     def listen_again(self, playhead: Playhead | None) -> None:
-        """The client was away and is back: it plays on from where it stopped, and time begins to count again."""
+        """The client was away and is back. `playhead`: how far it says to have played."""
         if playhead is not None and playhead.turn == self.number:
             self.playhead = playhead.samples
-            self.play_to(playhead.samples)
-        if self.first_audio_at is not None:
-            now = asyncio.get_running_loop().time()
-            played = max(0, self.played_samples - self.reply_from)
-            self.first_audio_at = max(self.first_audio_at, now - played / self.opened.reply_rate)
-        self.moved.set()
-
-    def reply_was_sent(self) -> None:
-        self.reply_complete = True
-        self.moved.set()
-
-    def playing_at(self, now: float) -> int:
-        """How far the reply can have been played at most, in the turn's reply audio; `now` on the loop's clock."""
-        if self.first_audio_at is None:
-            return self.reply_from
-        return min(self.sent_samples, self.reply_from + int((now - self.first_audio_at) * self.opened.reply_rate))
-
-    def said_between(self, first_sample: int, end_sample: int) -> str:
-        """The sentences of which something sounds within this stretch of the reply."""
-        return " ".join(
-            sentence.text
-            for sentence in self.sentences
-            if sentence.first_sample < end_sample and sentence.first_sample + sentence.samples > first_sample
-        )
-
-    def has_asked(self, sample: int) -> bool:
-        """Whether a question of the reply had been heard by then."""
-        return any(
-            sentence.text.rstrip().endswith("?") and sentence.first_sample + sentence.samples <= sample
-            for sentence in self.sentences
-        )
-
-    def play_to(self, samples: int) -> None:
-        """The client says it has played so far: never less than before, never more than it was sent."""
-        self.played_samples = max(self.played_samples, min(samples, self.sent_samples))
-        self.moved.set()
-
-    @property
-    def playback_is_over(self) -> bool:
-        return self.reply_complete and self.played_samples >= self.sent_samples
-
-    @property
-    def heard(self) -> str:
-        """What counts as said to the person, as far as is known now."""
-        return heard_text(self.sentences, self.played_samples)
-
-    @property
-    def reply_text(self) -> str:
-        """What was sent of the reply."""
-        return " ".join(sentence.text for sentence in self.sentences if sentence.text)
+            self.reply.play_to(playhead.samples)
+        self.reply.play_on()
 
     def record(self) -> TurnRecord:
         """What is kept of the turn."""
@@ -498,14 +377,14 @@ class Turn:
             language=self.language,
             outcome=self.outcome,
             transcript=self.transcript,
-            reply=self.reply_text,
-            heard=self.heard,
+            reply=self.reply.text,
+            heard=self.reply.heard,
             interrupted=self.interrupted,
             typed=bool(self.opened.text),
             continuation=self.opened.continuation,
             merges=self.merges,
             distress=self.distress,
-            source=self.source,
+            source=self.reply.source,
             photo=self.photo,
             wish=self.wish,
             started_at_ms=int(self.started_at * 1000),
@@ -513,3 +392,8 @@ class Turn:
             speech_samples=self.speech_samples,
             timings_ms=self.timings_ms,
         )
+
+
+def _lease(entry: str) -> int:
+    """The number of the lease under which a node wrote this entry of a down stream."""
+    return int(entry.partition("-")[0])

@@ -19,12 +19,14 @@ import msgspec
 from silvertalk import metrics
 from silvertalk.errors import BusAway, NoNode, SilverTalkError, TurnLost, translated
 from silvertalk.outbox import Outbox
+from silvertalk.presence import Presence
 from silvertalk.settings import Settings
 from silvertalk.turn import MERGE_SECONDS, Turn
 from streaming.bus import Turns
 from streaming.errors import BusError, BusUnavailable, Fenced, StreamGone, StreamingError
 from streaming.logs import logger
-from streaming.messages import AnyMessage, Closed, TurnRecord
+from streaming.messages import AnyMessage, Closed, Interrupted, TurnRecord
+from streaming.protocol import Flush
 
 log = logger("turn")
 
@@ -35,6 +37,11 @@ FLUSH_SECONDS = 0.3
 otherwise."""
 PLAYBACK_GRACE_SECONDS = 1.5
 """A player that acknowledges nothing is believed to have finished so long after its audio's length."""
+STOPPED_SECONDS = 10.0
+"""One that has said where it is, and says nothing more, is given so long: what it was sent may still be on its way.
+Then it is stopped, and asked where it was."""
+LAST_ACKNOWLEDGEMENT_SECONDS = 0.5
+"""What is left of a reply when a player says for the last time but one where it is. Not all say it once more."""
 JOURNAL_SECONDS = 5.0
 """How long a closed turn waits for its place in the journal before it goes to the database without."""
 BUS_CLOSE_SECONDS = 2.0
@@ -55,8 +62,8 @@ class Conversation(Protocol):
     """The part of a session that a turn's life reports to."""
 
     @property
-    def away(self) -> bool:
-        """There is no client at present: nothing is being played."""
+    def presence(self) -> Presence:
+        """Whether there is a client: while there is none, nothing is being played."""
         ...
 
     def fenced(self) -> None:
@@ -176,18 +183,19 @@ class TurnLife:
         """Until the turn is over: see that somebody has it, that whoever has it lives, and that the playing ends."""
         watched = _Watched()
         while not turn.over:
-            left = self._playback_left(turn) if not conversation.away else None
-            if turn.playback_is_over:
+            away = conversation.presence.is_away
+            left = self._playback_left(turn, conversation.presence) if not away else None
+            if turn.reply.playback_is_over:
                 await self._play_out(turn, conversation)
             elif left is not None and left <= 0:
-                turn.play_to(turn.sent_samples)
+                self._stop_waiting(turn, conversation.presence)
             elif self._waited_too_long(turn):
                 conversation.fail(turn, TurnLost("no reply") if turn.claimed_by else NoNode())
             elif turn.lost is not None:
                 await self._mend(turn, conversation, turn.lost)
             elif left is not None:
                 await _moved(turn, left)
-            elif conversation.away and not turn.awaits_node:
+            elif away and not turn.awaits_node:
                 await _moved(turn, None)  # all of the reply is made, and waits for somebody to hear it
             elif (look := self._next_look(turn, watched)) > 0:
                 await _moved(turn, look)
@@ -200,7 +208,7 @@ class TurnLife:
         merge_left = turn.merge_left(asyncio.get_running_loop().time())
         if turn.contested:
             await _moved(turn, CONTEST_SECONDS)
-            if turn.contested and turn.playback_is_over and not turn.over:
+            if turn.contested and turn.reply.playback_is_over and not turn.over:
                 conversation.playback_finished(turn)
         elif merge_left > 0:
             await _moved(turn, merge_left)
@@ -263,13 +271,31 @@ class TurnLife:
             return watched.looked_at + watched.lease_left + LEASE_MARGIN_SECONDS - now
         return turn.came_at + self._settings.lease_ms * 2 / 3000 - now
 
-    def _playback_left(self, turn: Turn) -> float | None:
+    def _playback_left(self, turn: Turn, presence: Presence) -> float | None:
         """Seconds until the player must have finished; None while the reply is not complete."""
-        if not turn.reply_complete or turn.first_audio_at is None:
+        reply = turn.reply
+        if not reply.complete or reply.first_audio_at is None:
             return None
-        length = (turn.sent_samples - turn.reply_from) / self._settings.reply_rate
-        end = turn.first_audio_at + length + PLAYBACK_GRACE_SECONDS
-        return end - asyncio.get_running_loop().time()
+        grace = STOPPED_SECONDS if self._is_behind(turn, presence) else PLAYBACK_GRACE_SECONDS
+        return reply.plays_until + grace - asyncio.get_running_loop().time()
+
+    @staticmethod
+    def _is_behind(turn: Turn, presence: Presence) -> bool:
+        """The player says where it is, and has not said that it has come to the end."""
+        left = turn.reply.sent_samples - turn.reply.played_samples
+        return presence.acknowledges and left > LAST_ACKNOWLEDGEMENT_SECONDS * turn.reply.rate
+
+    def _stop_waiting(self, turn: Turn, presence: Presence) -> None:
+        """The player says nothing more, though something comes from its client."""
+        if not self._is_behind(turn, presence):
+            turn.reply.play_to(turn.reply.sent_samples)
+            return
+        turn.interrupted = True  # it will say where it was
+        turn.reply.stop()
+        sent = turn.reply.sent_samples
+        record = Interrupted(turn=turn.number, attempt=turn.attempt, sent_samples=sent, reason="unplayed")
+        self._outbox.record(record, Flush(turn=turn.number, upto_sample=turn.reply.released_samples))
+        metrics.INTERRUPTED.labels("unplayed").inc()
 
     def _waited_too_long(self, turn: Turn) -> bool:
         """Nothing of the reply that was asked for has come, and nothing that came is still being played. Nobody waits
@@ -277,23 +303,20 @@ class TurnLife:
         if not turn.awaits_reply or turn.speculative:
             return False
         limit = ANSWER_SECONDS if turn.claimed_by else UNCLAIMED_SECONDS
-        since = turn.progress_at
-        if turn.first_audio_at is not None:
-            length = (turn.released_samples - turn.reply_from) / self._settings.reply_rate
-            since = max(since, turn.first_audio_at + length)
+        since = max(turn.progress_at, turn.reply.plays_until)
         return asyncio.get_running_loop().time() - since > limit
 
     async def _close(self, turn: Turn, conversation: Conversation) -> None:
         """The record, as soon as it is known what was heard."""
         loop = asyncio.get_running_loop()
-        if turn.interrupted and turn.sent_samples:
+        if turn.interrupted and turn.reply.sent_samples:
             try:
                 async with asyncio.timeout(FLUSH_SECONDS):
                     await turn.flushed.wait()
             except TimeoutError:
                 log.info("playhead_unknown", turn=turn.number)
-        elif turn.first_audio_at is not None:
-            await asyncio.sleep(max(0.0, turn.first_audio_at + MERGE_SECONDS - loop.time()))
+        elif turn.reply.first_audio_at is not None:
+            await asyncio.sleep(max(0.0, turn.reply.first_audio_at + MERGE_SECONDS - loop.time()))
         record = turn.record()
         journaled = asyncio.Event()
         self._outbox.record(Closed(record=record), after=journaled.set)

@@ -1,13 +1,13 @@
 """The floor, the turn in hand, and everything that begins, stops or closes a turn.
 
-`silvertalk.session` says when; how it is done stands here, in one tick each: what moves the floor also tells the
-client, the node and the journal.
+`silvertalk.session`, `silvertalk.barge_in` and `silvertalk.answering` say when; how it is done stands here, in one tick
+each: what moves the floor also tells the client, the node and the journal.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from silvertalk import metrics
@@ -20,11 +20,12 @@ from silvertalk.outbox import Outbox
 from silvertalk.quiet import Quiet
 from silvertalk.releasing import complete, reply_ended
 from silvertalk.showing import Showing
+from silvertalk.socket_problems import problem_told
 from silvertalk.turn import Outcome, Turn
 from silvertalk.turn_life import Conversation, TurnLife
 from streaming.floor import Floor, Move, after
 from streaming.messages import Committed, Interrupted, Language, SpeechResumed, TurnOpened, TurnRecord
-from streaming.protocol import FloorMoved, Flush, Problem, Speculation, TurnCommitted
+from streaming.protocol import FloorMoved, Flush, Speculation, TurnCommitted
 
 
 @dataclass(frozen=True)
@@ -48,63 +49,54 @@ class SessionParts:
     on_settled: Callable[[int], None]
 
 
-class TurnsInHand(Conversation):
-    """What a session holds. Its subclass is told what happens, and moves the floor."""
+class TurnsInHand:
+    """The turns of one session that are not settled yet, and whose the floor is."""
 
-    def __init__(self, parts: SessionParts) -> None:
-        self.id = parts.session
-        self.user = parts.user
-        self.language: Language = parts.language
+    def __init__(self, parts: SessionParts, conversation: Conversation) -> None:
+        """`conversation`: whom the lives of its turns report to."""
+        self._parts = parts
+        self._conversation = conversation
         self._outbox = parts.outbox
-        self._life = parts.life
-        self._reply_rate = parts.reply_rate
-        self._history = parts.history
-        self._habits = parts.habits
         self._asking = parts.asking
-        self._quiet = parts.quiet
-        self._showing = parts.showing
-        self._obliging = parts.obliging
-        self._on_fenced = parts.on_fenced
-        self._on_settled = parts.on_settled
-        self._away = True
-        self._floor = Floor.OPEN
-        self._turn: Turn | None = None
-        self._number = 0
-        self._heard_sample = 0
+        self.floor = Floor.OPEN
+        self.in_hand: Turn | None = None
+        """The turn that is not over yet, that it is about now."""
+        self.begun = 0
+        """How many there were; the number of the last."""
+        self.heard_sample = 0
         """Up to where the microphone was heard."""
         # Turns that are not committed yet; a session begins none before its last is closed, so it is the committer's
         # backlog that bounds them.
-        self._unsettled: dict[int, Turn] = {}
+        self.unsettled: dict[int, Turn] = {}
         self.settled = asyncio.Event()
         """Set while no turn is in hand and every one worth keeping is committed: when a draining gateway may let go."""
         self.settled.set()
 
     @property
-    def away(self) -> bool:
-        """There is no client at present: what is told is kept for it, and nothing is being played."""
-        return self._away
-
-    def fenced(self) -> None:
-        self._on_fenced()
+    def current(self) -> Turn:
+        """The turn in hand, where the floor says that there is one."""
+        assert self.in_hand is not None, f"no turn while the floor is {self.floor.value}"
+        return self.in_hand
 
     @property
-    def floor(self) -> Floor:
-        return self._floor
-
-    @property
-    def turn_in_hand(self) -> int:
-        """Number of the turn that is not over yet; 0 when there is none."""
-        return self._turn.number if self._turn is not None else 0
-
-    @property
-    def turns_begun(self) -> int:
-        return self._number
+    def number_in_hand(self) -> int:
+        """Number of the turn in hand; 0 when there is none."""
+        return self.in_hand.number if self.in_hand is not None else 0
 
     @property
     def first_remembered_event(self) -> int:
         """The last event before the oldest turn that a reply still needs to know of; 0 where nobody can say."""
-        settled = all(turn.first_event > self._history.first_event for turn in self._unsettled.values())
-        return self._history.first_event if settled else 0
+        settled = all(turn.first_event > self._parts.history.first_event for turn in self.unsettled.values())
+        return self._parts.history.first_event if settled else 0
+
+    def take_up(self, records: Sequence[TurnRecord], living: Sequence[Turn], last_turn: int, floor: Floor) -> None:
+        """Go on with an earlier gateway's: its closed turns, those that live, and who holds the floor."""
+        self.begun, self.floor = last_turn, floor
+        self._parts.history.add(record for record in records if record.outcome != "nothing_heard")
+        for turn in living:
+            if not turn.left_behind:
+                self.in_hand = turn
+            self._let_live(turn)
 
     # --- what becomes of them ----------------------------------------------------------------------------------------
 
@@ -116,10 +108,10 @@ class TurnsInHand(Conversation):
 
     def settle(self, turn: int) -> None:
         """Nothing more will come of this turn."""
-        self._unsettled.pop(turn, None)
-        if not self._unsettled:
+        self.unsettled.pop(turn, None)
+        if not self.unsettled:
             self.settled.set()
-        self._on_settled(turn)
+        self._parts.on_settled(turn)
 
     def fail(self, turn: Turn, error: SilverTalkError) -> None:
         """The turn cannot be answered, or no further: the person is told, and the floor is theirs again.
@@ -129,122 +121,119 @@ class TurnsInHand(Conversation):
         if turn.over:
             return
         if turn.left_behind:
-            self._close_unanswered(turn)
+            self.close_unanswered(turn)
             return
-        if turn.has_begun:
-            if not turn.has_words:
+        if turn.reply.has_begun:
+            if not turn.reply.has_words:
                 self.tell_problem(error, turn.number)
             if turn.awaits_reply:
                 complete(self._outbox, turn, "failed")
             return
         self.tell_problem(error, turn.number)
         self._outbox.tell(reply_ended(turn, "failed"))
-        if self._turn is turn:
-            self._move(Move.CANCELLED)
-        self._close(turn, "failed")
+        if self.in_hand is turn:
+            self.move(Move.CANCELLED)
+        self.close(turn, "failed")
 
     def tell_problem(self, error: SilverTalkError, turn: int | None = None) -> None:
-        self._outbox.tell(
-            Problem(
-                code=error.code,
-                retryable=error.retryable,
-                message_ko=error.message_ko,
-                message_en=error.message_en,
-                turn=turn,
-            ),
-            journaled=False,
-        )
+        """What went wrong, for the person to know; the conversation goes on."""
+        self._outbox.tell(problem_told(error, turn), journaled=False)
 
     # --- how it is done ----------------------------------------------------------------------------------------------
 
-    def _move(self, move: Move) -> None:
-        self._floor = after(self._floor, move)
-        if self._floor is Floor.OPEN:
-            self._quiet.begin(self._heard_sample)
+    def move(self, move: Move) -> None:
+        """The floor moves, and the client is told; an illegal move raises, and changes nothing."""
+        self.floor = after(self.floor, move)
+        if self.floor is Floor.OPEN:
+            self._parts.quiet.begin(self.heard_sample)
         else:
-            self._quiet.end()
-        self._tell_floor()
+            self._parts.quiet.end()
+        self.tell_floor()
 
-    def _tell_floor(self) -> None:
-        turn = self.turn_in_hand if self._floor is not Floor.OPEN else 0
-        self._outbox.tell(FloorMoved(state=self._floor.value, turn=turn), journaled=False)
+    def tell_floor(self) -> None:
+        """Tell the client whose the floor is."""
+        turn = self.number_in_hand if self.floor is not Floor.OPEN else 0
+        self._outbox.tell(FloorMoved(state=self.floor.value, turn=turn), journaled=False)
 
-    def _current(self) -> Turn:
-        assert self._turn is not None, f"no turn while the floor is {self._floor.value}"
-        return self._turn
-
-    def _open_turn(self, first_sample: int, text: str | None) -> Turn:
+    def open(self, first_sample: int, text: str | None) -> Turn:
         """Another turn lives; the caller says whether it is the one in hand."""
-        self._number += 1
+        parts = self._parts
+        self.begun += 1
         opened = TurnOpened(
-            session=self.id,
-            turn=self._number,
-            language=self.language,
-            reply_rate=self._reply_rate,
+            session=parts.session,
+            turn=self.begun,
+            language=parts.language,
+            reply_rate=parts.reply_rate,
             first_sample=first_sample,
             text=text,
-            continuation=self._history.was_left_behind,
+            continuation=parts.history.was_left_behind,
             context=self._asking.context_now,
         )
         turn = Turn(
-            session=self.id,
-            user=self.user,
-            number=self._number,
-            language=self.language,
+            session=parts.session,
+            user=parts.user,
+            number=self.begun,
+            language=parts.language,
             opened=opened,
             first_event=self._outbox.last_event,
-            photo=self._showing.current,
+            photo=parts.showing.current,
         )
         if text is not None:
             turn.transcript, turn.transcript_is_final = text, True
-        self._unsettled[self._number] = turn
-        self.settled.clear()
-        self._history.add([turn])
-        self._life.open(turn, self)
+        self._let_live(turn)
         return turn
 
-    def _begin_turn(self, first_sample: int, text: str | None) -> Turn:
-        self._turn = self._open_turn(first_sample, text)
-        return self._turn
+    def _let_live(self, turn: Turn) -> None:
+        self.unsettled[turn.number] = turn
+        self.settled.clear()
+        self._parts.history.add([turn])
+        self._parts.life.open(turn, self._conversation)
 
-    def _miss(self, turn: Turn) -> None:
+    def begin(self, first_sample: int, text: str | None) -> Turn:
+        """Another turn lives, and is the one in hand."""
+        self.in_hand = self.open(first_sample, text)
+        return self.in_hand
+
+    def miss(self, turn: Turn) -> None:
         """The person goes on: what was being made for a first part of it is thrown away."""
         if turn.speculative:
             turn.cancel_reply("went_on")
             metrics.SPECULATIONS.labels("missed").inc()
             self._outbox.tell(Speculation(turn=turn.number, state="missed"), journaled=False)
 
-    def _go_on(self, turn: Turn, start_sample: int) -> None:
+    def go_on(self, turn: Turn, start_sample: int) -> None:
         """The person goes on before a sound of the reply was made: the same utterance, asked about anew when it
         ends."""
         turn.cancel_reply("went_on")
         turn.go_on()
         turn.send_up(SpeechResumed(sample=start_sample))
-        self._move(Move.SPEECH_STARTED)
+        self.move(Move.SPEECH_STARTED)
 
-    def _leave_behind(self, turn: Turn) -> None:
+    def leave_behind(self, turn: Turn) -> None:
         """The person goes on, but in a turn of its own: of this one only the words are still wanted, not a reply."""
         turn.left_behind = True
-        self._turn = None
-        self._move(Move.CANCELLED)
+        self.in_hand = None
+        self.move(Move.CANCELLED)
         self._outbox.tell(reply_ended(turn, "cancelled"))
         if turn.transcript_is_final:
-            self._close_unanswered(turn)
+            self.close_unanswered(turn)
 
-    def _interrupt(self, reason: str) -> None:
+    def interrupt(self, reason: str) -> None:
         """Everything that stops a reply, in one tick: outbox, player, node. The caller moves the floor."""
-        turn = self._current()
+        turn = self.current
         self._outbox.drop_reply(turn.number)
         turn.cancel_reply(reason)
-        turn.interrupted = not turn.playback_is_over
-        record = Interrupted(turn=turn.number, attempt=turn.attempt, sent_samples=turn.sent_samples, reason=reason)
-        self._outbox.record(record, Flush(turn=turn.number, upto_sample=turn.released_samples))
-        if not turn.reply_complete:
+        turn.interrupted = not turn.reply.playback_is_over
+        record = Interrupted(
+            turn=turn.number, attempt=turn.attempt, sent_samples=turn.reply.sent_samples, reason=reason
+        )
+        self._outbox.record(record, Flush(turn=turn.number, upto_sample=turn.reply.released_samples))
+        if not turn.reply.complete:
             self._outbox.tell(reply_ended(turn, "interrupted"))
         metrics.INTERRUPTED.labels(reason).inc()
-        self._close(turn, turn.outcome_if_played)
+        self.close(turn, turn.outcome_if_played)
 
-    def _take_back(self, turn: Turn) -> None:
+    def take_back(self, turn: Turn) -> None:
         """The person went on just as the reply began: it counts for nothing, and the turn is open again."""
         self._outbox.drop_reply(turn.number)
         self._asking.ended(turn)
@@ -252,25 +241,27 @@ class TurnsInHand(Conversation):
         self._outbox.record(record, Flush(turn=turn.number, upto_sample=record.upto_sample))
         metrics.MERGED.inc()
 
-    def _abandon(self, reason: str) -> None:
+    def abandon(self, reason: str) -> None:
         """The turn in hand ends without a reply."""
-        turn = self._current()
+        turn = self.current
         turn.cancel_reply(reason)
         turn.interrupted = True
         self._outbox.tell(reply_ended(turn, "cancelled"))
-        self._move(Move.CANCELLED)
-        self._close_unanswered(turn)
+        self.move(Move.CANCELLED)
+        self.close_unanswered(turn)
 
-    def _drop(self, turn: Turn) -> None:
+    def drop(self, turn: Turn) -> None:
         """Nothing was said in this turn, or it was said in another: it leaves no trace."""
         turn.transcript = ""
-        self._history.forget(turn)
-        self._close(turn, "nothing_heard")
+        self._parts.history.forget(turn)
+        self.close(turn, "nothing_heard")
 
-    def _close_unanswered(self, turn: Turn) -> None:
-        self._close(turn, "answered" if turn.transcript else "nothing_heard")
+    def close_unanswered(self, turn: Turn) -> None:
+        """The turn is over, and no reply to it was heard."""
+        self.close(turn, "answered" if turn.transcript else "nothing_heard")
 
-    def _close(self, turn: Turn, outcome: Outcome) -> None:
+    def close(self, turn: Turn, outcome: Outcome) -> None:
+        """The turn is over; its life sees to the record. Closing it twice is harmless. The caller moves the floor."""
         if turn.over:
             return
         turn.over = True
@@ -278,20 +269,22 @@ class TurnsInHand(Conversation):
         turn.moved.set()
         self._asking.ended(turn)
         if outcome == "answered" and turn.transcript:
-            self._quiet.answered()
-            if self._showing.answered(turn):
-                self._life.see_to(self._showing.choose(), f"choose:{turn.number}")
+            self._parts.quiet.answered()
+            if self._parts.showing.answered(turn):
+                self._parts.life.see_to(self._parts.showing.choose(), f"choose:{turn.number}")
             self._learn(turn)
-        if self._turn is turn:
-            self._turn = None
+        elif outcome == "nothing_heard" and not turn.reply.text:
+            self._parts.history.forget(turn)
+        if self.in_hand is turn:
+            self.in_hand = None
 
     def _learn(self, turn: Turn) -> None:
         """How this person pauses. Only from what was understood: noise and televisions pause otherwise."""
         if turn.opened.text is not None:
             return
-        profile = self._habits.profile
+        profile = self._parts.habits.profile
         for pause_ms in turn.inner_pauses_ms:
             profile.inner_pause(pause_ms)
-        for pause_ms in turn.false_ends_ms:
+        for pause_ms in turn.false_ends_ms():
             profile.false_end(pause_ms)
         profile.turn_ended()

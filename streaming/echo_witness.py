@@ -62,13 +62,16 @@ UNEXPLAINED_DB, HEARD_DB, LEAST_BANDS = 9.0, 9.0, 3
 """A band is somebody's that is louder than the echo by so much, and than the noise; a row has a voice in it where so
 many bands are heard."""
 WORST_ROWS = 16
+SOMEBODYS, BLURRED_ROWS = 0.3, 5
+"""Part of the bands heard that no echo explains, over so many rows, where a row is somebody's."""
 SOFTER_DB = 12.0
 """What players of this project take off a reply into which somebody may be speaking."""
 
 KEEPS_TO_LAG, LAG_ROWS = 0.5, 3
 """A lag that was found before is preferred by so much, within so many rows."""
 KNOWN_AGREEMENT = 0.7
-"""Agreement at which a lag counts as found, where nobody else is heard."""
+"""Agreement at which a lag counts as found, where nobody else is heard; below, no voice is said to be an echo. Two who
+speak at one pace agree by up to 0.6, and to swallow somebody is worse than to play a reply softly for nobody."""
 
 SILENT_ROWS, SURELY_LOUD_DB = 30, 20.0
 """A reply that was so little below its loudest for half of so many rows would have been heard."""
@@ -93,6 +96,8 @@ class Heard:
     """The same since the voice began."""
     unexplained: float
     """Part of the bands heard that no echo explains, in the third of a second of which it explains least, 0 to 1."""
+    somebodys_rows: int
+    """So many of the rows since the voice began are more than an echo: somebody's syllables, without the gaps."""
     alone: bool
     """Before the voice began there was no echo, though the reply was loud."""
     lag_rows: int
@@ -231,15 +236,16 @@ class EchoWitness:
         worst = min(WORST_ROWS, len(parts))
         unexplained = float(np.convolve(parts, np.ones(worst) / max(worst, WORST_ROWS // 2), "valid").max())
         somebody = 1 / (1 + math.exp(-(BIAS + AGREEMENT * agreement + UNEXPLAINED * unexplained)))
-        if not scene.has_course(lag):
+        if not scene.has_course(lag) or min(agreement, scene.agreements[lag]) < KNOWN_AGREEMENT:
             somebody = max(somebody, UNKNOWN)
-        if somebody < 0.5 and scene.agreements[lag] >= KNOWN_AGREEMENT:
+        if somebody < UNKNOWN:
             self.lag = lag
         return Heard(
             somebody=somebody,
             agreement=float(scene.agreements[lag]),
             agreement_since=agreement,
             unexplained=unexplained,
+            somebodys_rows=int((np.convolve(parts, np.ones(BLURRED_ROWS) / BLURRED_ROWS, "same") > SOMEBODYS).sum()),
             alone=scene.was_silent_before,
             lag_rows=lag,
             rows=len(parts),
@@ -296,9 +302,11 @@ class _Scene:
     @property
     def was_silent_before(self) -> bool:
         """For half a second and more before the voice began the reply was loud, whatever its lag, and not heard."""
-        before = slice(max(0, self._since - SILENT_ROWS), self._since)
-        loud = (self._lagged[:, before].max(axis=2) > PLAYED_RANGE_DB - SURELY_LOUD_DB).mean(axis=1).min(initial=1.0)
-        heard = (self._is_heard[before].sum(axis=1) >= LEAST_BANDS).mean() if self._since >= SILENT_ROWS else 1.0
+        if self._since < SILENT_ROWS:
+            return False
+        before = slice(self._since - SILENT_ROWS, self._since)
+        loud = (self._lagged[:, before].max(axis=2) > PLAYED_RANGE_DB - SURELY_LOUD_DB).mean(axis=1).min()
+        heard = (self._is_heard[before].sum(axis=1) >= LEAST_BANDS).mean()
         return bool(loud > 0.5 and heard < 0.1)
 
 

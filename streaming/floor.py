@@ -5,7 +5,9 @@ Rules
 1. Nobody is cut off: while the user has the floor (USER, PAUSED) no reply is released.
 2. A pause decides nothing. From PAUSED the user goes on (USER), or the endpoint is reached (THINKING).
 3. Between the endpoint and the first sound of the reply (THINKING) the user may still go on: it is the same utterance,
-   the reply that was being made is thrown away by its attempt number.
+   the reply that was being made is thrown away by its attempt number. A reply that no voice goes on with (to what was
+   typed, unasked, or to a call for help) is made while the voice is listened to: with its words the voice takes the
+   floor, and if the reply begins first, 4 holds. What nobody has asked for does not begin until the voice proves empty.
 4. While the puppy speaks (SPEAKING) a voice makes the floor CONTESTED: the reply goes on, softly, until it is known
    what was said. Words to the puppy take the floor (BARGED_IN), and the gateway must flush the player and cancel the
    node in the same tick; an echo, a "네" or a cough does not (YIELDED). Whoever was heard first has the floor when the

@@ -115,6 +115,7 @@ FAULTS: dict[str, int | None] = {
     "odd_audio": None,
     "wrong_order": None,
     "text_too_long": None,
+    "too_many_turns": None,
     "message_too_large": 4413,
     "audio_too_fast": 4429,
     "too_many_faults": 4400,

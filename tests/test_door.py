@@ -19,6 +19,7 @@ from silvertalk.reader import TURNS_BURST
 from streaming.protocol import Cancel, Hello, SpokenAudio, Text, TurnCommitted, encode_client
 from tests import product
 from tests.caller import calling
+from tests.streaming.voice import vowels
 from tests.valkey import Valkey
 
 
@@ -210,6 +211,26 @@ async def test_what_a_stalled_radio_kept_is_taken(valkey: Valkey, tmp_path: Path
             async with asyncio.timeout(10):
                 while "turn.committed" not in str(await socket.recv()):
                     pass
+
+
+async def test_a_conversation_that_broke_is_no_place_to_come_back_to(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a mistake of ours left half done is recorded and over; whoever comes back begins anew, and is heard."""
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url):
+        async with calling(served.url) as caller:
+            await caller.say(vowels(500))
+            first = caller.client.session
+            (owned,) = served.parts.gateway.sessions
+            monkeypatch.setattr(owned.microphone, "feed", _broken)
+            await caller.back(1)
+            assert caller.client.session != first
+            await caller.say(vowels(1500))
+            await caller.wait_for(TurnCommitted)
+
+
+def _broken(pcm: bytes) -> None:
+    raise ZeroDivisionError("a mistake of ours")
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,17 @@ from streaming.messages import (
     TurnOpened,
 )
 from streaming.protocol import (
+    Event,
     FinalTranscript,
     Hello,
+    Ready,
     ReplyEnded,
     Resume,
     SpeechBegan,
     SpokenAudio,
     TurnCommitted,
     TurnEnded,
+    decode_event,
     encode_client,
     encode_event,
 )
@@ -85,6 +88,52 @@ async def test_who_went_on_after_an_endpoint_is_not_taken_at_the_first_half(valk
                     await asyncio.sleep(0.05)
     assert answer == ("", True)
     assert [row.transcript for row in rows] != [half] and rows[0].transcript
+
+
+async def test_a_cough_while_something_typed_was_thought_about_is_heard_again_and_costs_nothing(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    """The gateway was killed before it knew whether the voice said anything."""
+    session, coughed_at = "0123456789abcdef" * 2, 8_000
+    async with product.gateway(gateway_settings(valkey, tmp_path)) as served:
+        guest = await log_in_as_guest(served.url)
+        async with calling(served.url, microphone=False, guest=guest):
+            [owned] = served.parts.gateway.sessions
+        async with Bus.open([valkey.url], name="dead") as bus:
+            journal = await Journal.own(bus, session, gateway="dead")
+            turns, context = bus.turns(session), ReplyContext(language="ko", local_time="")
+            opened = TurnOpened(session=session, turn=1, language="ko", reply_rate=24_000, text="손녀 생일이 언제지요?")
+            typed = await turns.open(opened, epoch=journal.epoch, deliver=lambda _: None)
+            await typed.up.append(StartReply(attempt=1, reply=1, end_sample=0, context=context))
+            opened = TurnOpened(
+                session=session, turn=2, language="ko", reply_rate=24_000, first_sample=coughed_at, context=context
+            )
+            voice = await turns.open(opened, epoch=journal.epoch, deliver=lambda _: None)
+            await voice.up.append(AudioBatch(first_sample=coughed_at, pcm=vowels(500)))
+            ended = TurnEnded(turn=1, end_sample=0, wait_ms=0, reason="typed")
+            records = [
+                SessionOpened(user=owned.user, language="ko", reply_rate=24_000),
+                Told(event=encode_event(ended)),
+            ]
+            for number, record in enumerate(records, start=1):
+                await journal.append(record, number=number)
+            for handle in (typed, voice):
+                handle.let_go()
+            journal.let_go()
+        resume = Resume(session=session, epoch=journal.epoch, last_event=2, microphone_sample=16_000)
+        told: list[Event] = []
+        url = served.url.replace("http", "ws") + "/v1/talk"
+        async with product.node(valkey.url), asyncio.timeout(20), connect(url, proxy=None) as socket:
+            await socket.send(
+                encode_client(Hello(ticket=await fetch_ticket(served.url, guest.access_token), resume=resume))
+            )
+            while not told or not isinstance(told[-1], ReplyEnded):
+                received = await socket.recv()
+                if isinstance(received, str):
+                    told.append(decode_event(received))
+    [ready] = [event for event in told if isinstance(event, Ready)]
+    assert (ready.resumed, ready.microphone_sample) == (True, coughed_at)
+    assert isinstance(told[-1], ReplyEnded) and (told[-1].turn, told[-1].reason) == (1, "completed")
 
 
 async def test_a_session_that_is_ending_is_not_gone_on_with(valkey: Valkey, tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
-from gpu_node.engines.scripted import ScriptedTts
+from gpu_node.engines.scripted import ScriptedStt, ScriptedTts
 from silvertalk.conversations import session_photos, sessions
 from silvertalk.database import Database
 from silvertalk.seeing import Seen
@@ -29,7 +28,7 @@ from streaming.protocol import (
 from tests import product
 from tests.caller import Caller, calling
 from tests.gateways import SECRET
-from tests.postgres import Postgres, postgres
+from tests.postgres import either_database, postgres
 from tests.product import Product
 from tests.silvertalk.api import things
 from tests.streaming.voice import silence, vowels
@@ -40,7 +39,7 @@ from tests.test_talking import RecordingLlm
 from tests.test_typing import Writer, subject, writer
 from tests.valkey import Valkey
 
-__all__ = ["postgres"]
+__all__ = ["either_database", "postgres"]
 
 SEEN = Seen(
     source="gemini",
@@ -59,15 +58,6 @@ SAID = (
 QUICK = ScriptedTts(rtf=0.02, ms_per_character=20)
 SLOW = ScriptedTts(rtf=0.02, ms_per_character=250)
 """The opening takes about twenty seconds: time to speak into it."""
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Settings of the database."""
-    if request.param == "sqlite":
-        return {}
-    server: Postgres = request.getfixturevalue("postgres")
-    return {"database_url": await server.new_database()}
 
 
 class Album:
@@ -123,10 +113,10 @@ def told(caller: Caller, turn: int) -> str:
 
 
 async def test_a_conversation_about_a_photo_begins_with_what_is_seen(
-    valkey: Valkey, tmp_path: Path, database: dict[str, str]
+    valkey: Valkey, tmp_path: Path, either_database: dict[str, str]
 ) -> None:
     llm = RecordingLlm(first_token_ms=10, tokens_per_second=400)
-    chosen = product.settings(valkey.url, tmp_path, **database)
+    chosen = product.settings(valkey.url, tmp_path, **either_database)
     async with (
         product.gateway(chosen) as served,
         product.node(valkey.url, llm=llm, tts=QUICK),
@@ -217,6 +207,23 @@ async def test_who_speaks_at_once_is_not_spoken_over(valkey: Valkey, tmp_path: P
     assert [text for text in caller.all(SpokenText) if text.source == OPENING] == []
     assert [(row.number, row.photo_id, row.continuation) for row in rows] == [(ended.turn, photo, False)]
     assert not llm.asked[-1].context.history
+
+
+async def test_who_coughs_at_once_hears_the_opening_all_the_same(valkey: Valkey, tmp_path: Path) -> None:
+    nothing = ScriptedStt(pass_ms=20, text_of_audio=lambda audio, language: [])
+    tts = ScriptedTts(rtf=1.0, chunk_ms=1500)
+    async with (
+        product.gateway(product.settings(valkey.url, tmp_path)) as served,
+        product.node(valkey.url, stt=nothing, tts=tts),
+        album_at(served) as album,
+    ):
+        photo = await album.photo()
+        async with album.talk(served.url, photo) as caller:
+            await caller.wait_for(PhotoShown)
+            await caller.say(vowels(700))
+            opening = await caller.wait_for(SpokenText, source=OPENING)
+            ended = await caller.wait_for(ReplyEnded)
+    assert (ended.turn, ended.reason) == (opening.turn, "completed")
 
 
 async def test_who_types_first_is_answered_and_shown_the_photo(valkey: Valkey, tmp_path: Path) -> None:
@@ -324,7 +331,7 @@ async def test_who_missed_that_another_photo_was_shown_is_told_it_as_they_come_b
             assert shown is not None and shown.photo.id == another
             assert shown.words == "1998년 5월 3일에 부산에서 찍은 사진이네요. 그날 이야기를 들려주시겠어요?"
             owned.session.typed("다른 사진을 보여 줘요.", owned.microphone.received_samples)
-            owned.showing.tell(shown, owned.session._current())
+            owned.showing.tell(shown, owned.session.turns.current)
             line.accept()
             await caller.back(1)
             told_then = await caller.wait_for(PhotoShown, photo=another)

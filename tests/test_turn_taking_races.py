@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gpu_node.engines import Samples, Word
+from gpu_node.engines import ReplyRequest, Samples, Token, Word
 from gpu_node.engines.scripted import WORDS, ScriptedLlm, ScriptedStt, ScriptedTts
+from silvertalk.house_phrases import distress_answer
 from silvertalk.login import log_in_as_guest
 from streaming.audio import MICROPHONE_RATE, pcm16_to_float
 from streaming.messages import Language
 from streaming.protocol import (
+    Distress,
     Duck,
+    FinalTranscript,
     FloorMoved,
+    Flush,
     Problem,
     ReplyEnded,
     Speculation,
@@ -191,3 +196,82 @@ async def test_patience_is_kept_though_nothing_else_is_said(valkey: Valkey, tmp_
             [owned] = served.parts.gateway.sessions
             assert owned.session.patience == 2.0
             assert caller.client.ready.patience == 2.0
+
+
+class SlowVoice(ScriptedTts):
+    """Its first sound takes a while, as on a small machine."""
+
+    first_seconds = 2.0
+
+    def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
+        time.sleep(self.first_seconds)
+        self.first_seconds = 0.0
+        yield from super().synthesize(text, language=language, voice=voice, speed=speed)
+
+
+async def test_groans_do_not_keep_whoever_called_for_help_from_hearing_whom_to_call(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    """They come before the first sound of the answer, when anybody else would be waited for once more."""
+    ear = Ear()
+    ear.words = ["살려줘"]
+    voice = SlowVoice(rtf=0.02, ms_per_character=60)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with product.node(valkey.url, **engines(stt=ear.engine(), tts=voice)), calling(served.url) as caller:
+            await caller.say(vowels(900))
+            await caller.wait_for(Distress, turn=1)
+            for seed in (1, 2):
+                await caller.say(vowels(500, seed=seed) + silence(400))
+            first = await caller.wait_for(TurnCommitted, turn=1)
+            second = await caller.wait_for(Distress, turn=2)
+    assert first.heard == distress_answer("emergency", "ko")
+    assert len(caller.all(Distress, turn=1)) == 1 and not caller.all(Flush)
+    assert second.kind == "emergency", "what they cried meanwhile is heard, and answered next"
+
+
+class CountingLlm(ScriptedLlm):
+    """Remembers how much of the conversation it was told, each time."""
+
+    def __init__(self) -> None:
+        super().__init__(["네, 그러셨군요."], first_token_ms=10, tokens_per_second=400)
+        self.told: list[int] = []
+
+    async def stream(self, request: ReplyRequest) -> AsyncGenerator[Token, None]:
+        self.told.append(len(request.context.history))
+        async for token in super().stream(request):
+            yield token
+
+
+async def test_noises_do_not_push_the_conversation_out_of_mind(valkey: Valkey, tmp_path: Path) -> None:
+    ear, llm = Ear(), CountingLlm()
+    ear.words = []
+    voice = ScriptedTts(rtf=0.02, ms_per_character=60)
+    chosen = product.settings(valkey.url, tmp_path, history_turns=2, speculations_per_minute=0)
+    async with product.gateway(chosen) as served:
+        async with product.node(valkey.url, stt=ear.engine(), llm=llm, tts=voice), calling(served.url) as caller:
+            for number in (1, 2):
+                await caller.client.say_text("어제는 시장에 갔어요.")
+                await caller.wait_for(TurnCommitted, turn=number)
+            for number in (3, 4, 5):
+                await caller.say(vowels(400, seed=number))
+                await caller.wait_for(ReplyEnded, turn=number, reason="nothing_heard")
+            await caller.client.say_text("거기서 사과를 샀어요.")
+            await caller.wait_for(TurnCommitted, turn=6)
+    assert llm.told == [0, 2, 4]
+
+
+async def test_a_turn_that_fails_leaves_the_floor_to_whoever_has_begun_to_speak(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was typed will not be answered, and nobody knows yet whether the voice says anything."""
+    monkeypatch.setattr("silvertalk.turn_life.UNCLAIMED_SECONDS", 1.0)
+    async with product.gateway(product.settings(valkey.url, tmp_path, turn_claim_ms=200)) as served:
+        async with calling(served.url) as caller:
+            await caller.client.say_text("우리 손녀 생일이 언제였지요?")
+            await caller.wait_for(TurnEnded, turn=1)
+            speaking = asyncio.create_task(caller.say(vowels(2200)))
+            await caller.wait_for(ReplyEnded, turn=1, reason="failed")
+            await caller.wait_for(FloorMoved, state="user", turn=2)
+            await speaking
+            async with product.node(valkey.url):
+                await caller.wait_for(FinalTranscript, turn=2)

@@ -29,16 +29,17 @@ from silvertalk.people import ensure_person
 from silvertalk.seeing import Seen
 from silvertalk.tokens import AccessTokens
 from streaming.bus import names
+from streaming.messages import FILLER
 from streaming.protocol import SpokenText, TurnCommitted
 from tests import product
 from tests.caller import calling
-from tests.postgres import Postgres, postgres
+from tests.postgres import either_database, postgres
 from tests.product import Product
 from tests.silvertalk.api import things
 from tests.test_talking import RecordingLlm
 from tests.valkey import Valkey
 
-__all__ = ["postgres"]
+__all__ = ["either_database", "postgres"]
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -141,6 +142,19 @@ async def test_who_also_talks_sees_the_same_turn_on_the_voice_socket(valkey: Val
             assert len(served.parts.gateway.sessions) == 1
 
 
+async def test_a_filler_is_heard_and_not_read(valkey: Valkey, tmp_path: Path) -> None:
+    llm = ScriptedLlm(first_token_ms=3000, tokens_per_second=400)
+    served_by = product.node(valkey.url, llm=llm, tts=quick(), filler_after_ms=200)
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served, served_by:
+        async with writer(served) as me, calling(served.url, guest=me.guest) as caller:
+            events = await me.types("오늘은 바다에 다녀왔어요.")
+            await caller.wait_for(TurnCommitted, turn=1)
+            filler, *said = caller.all(SpokenText, turn=1)
+            assert filler.source == FILLER and said
+            read = [event.data["text"] for event in events if event.type == "reply.text"]
+            assert read == [text.text for text in said]
+
+
 async def test_who_stops_reading_loses_nothing_of_the_turn(valkey: Valkey, tmp_path: Path) -> None:
     llm = ScriptedLlm(first_token_ms=600, tokens_per_second=40)
     async with product.gateway(product.settings(valkey.url, tmp_path)) as served, product.node(valkey.url, llm=llm):
@@ -149,7 +163,7 @@ async def test_who_stops_reading_loses_nothing_of_the_turn(valkey: Valkey, tmp_p
                 session = (await anext(events)).data["session_id"]
             (owned,) = served.parts.gateway.sessions
             async with asyncio.timeout(15):
-                await owned.session.settled.wait()
+                await owned.session.turns.settled.wait()
             (turn,) = (await me.ask("GET", f"/chat/sessions/{session}/turns"))["turns"]
             assert turn["outcome"] == "answered" and turn["heard"] == turn["reply"] != ""
 
@@ -367,20 +381,11 @@ async def test_a_conversation_that_goes_on_elsewhere_is_fenced_before_it_is_dele
 # --- what a reply knows ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Settings of the database."""
-    if request.param == "sqlite":
-        return {}
-    server: Postgres = request.getfixturevalue("postgres")
-    return {"database_url": await server.new_database()}
-
-
 async def test_a_reply_knows_the_person_and_what_changes_meanwhile(
-    valkey: Valkey, tmp_path: Path, database: dict[str, str]
+    valkey: Valkey, tmp_path: Path, either_database: dict[str, str]
 ) -> None:
     llm = RecordingLlm(first_token_ms=10, tokens_per_second=400)
-    chosen = product.settings(valkey.url, tmp_path, **database)
+    chosen = product.settings(valkey.url, tmp_path, **either_database)
     async with product.gateway(chosen) as served, product.node(valkey.url, llm=llm):
         async with writer(served) as me, writer(served) as other:
             user, store = subject(me.guest.access_token), served.parts.database

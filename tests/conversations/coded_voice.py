@@ -32,8 +32,9 @@ LONE_SYLLABLE_MS = 400
 """A word of one syllable said by itself is drawn out: "네-"."""
 EDGE_MS = 24
 """The tones swell and fade at a syllable's ends, so that no reading straddles two."""
-CARRIER_SEED = 7
-"""Of the made voices tried, one that Silero does not tire of: no pause of its own in 9 s, nor 18 dB down."""
+PERSONS, PUPPYS, STRANGERS = 7, 12, 28
+"""Whose vowels they are: nobody says the same ones as somebody else, or the sound could not tell an echo from them.
+Of the made voices tried, those that Silero does not tire of: no pause of their own in 9 s, nor 18 dB down."""
 CARRIER_MS = 12_000
 
 WINDOW, HOP = 1024, 256
@@ -68,12 +69,13 @@ def speak(
     pitch_hz: float = 140.0,
     peak: float = 0.4,
     speed: float = 1.0,
+    vowels_of: int = PERSONS,
 ) -> Floats:
     """`text` at 16 kHz. Marks and spaces take no time; `finality` is that of its last syllable (those before: 0)."""
     words = [word for word in ("".join(filter(str.isalnum, part)) for part in text.split()) if word]
     letters = [(letter, place == 0) for word in words for place, letter in enumerate(word)]
     size = int(ms_to_samples(LONE_SYLLABLE_MS if len(letters) == 1 else SYLLABLE_MS) / speed)
-    sound = _carrier(size * len(letters), pitch_hz).copy()
+    sound = _carrier(size * len(letters), pitch_hz, vowels_of).copy()
     for place, (letter, opens) in enumerate(letters):
         digits = _digits(letter, place, opens, mumbled, finality if place + 1 == len(letters) else 0.0)
         sound[place * size : (place + 1) * size] += _tones(digits, size)
@@ -82,7 +84,7 @@ def speak(
 
 def murmur(ms: int, *, pitch_hz: float = 110.0, peak: float = 0.4) -> Floats:
     """A voice without words: to Silero it is speech, to the recogniser nothing. What a cough is at its worst."""
-    return _carrier(ms_to_samples(ms), pitch_hz) * np.float32(peak / CARRIER_PEAK)
+    return _carrier(ms_to_samples(ms), pitch_hz, PERSONS) * np.float32(peak / CARRIER_PEAK)
 
 
 def hear(audio: Floats) -> list[Syllable]:
@@ -113,14 +115,15 @@ def words_of(syllables: Sequence[Syllable]) -> list[list[Syllable]]:
 # --- making it -------------------------------------------------------------------------------------------------------
 
 
-def _carrier(size: int, pitch_hz: float) -> Floats:
+def _carrier(size: int, pitch_hz: float, vowels_of: int) -> Floats:
     start = ms_to_samples(SYLLABLE_MS)  # the first syllable of this carrier opens hesitantly
-    return _vowels(max(CARRIER_MS, int((start + size) * 1000 / MICROPHONE_RATE) + 1), pitch_hz)[start : start + size]
+    ms = max(CARRIER_MS, int((start + size) * 1000 / MICROPHONE_RATE) + 1)
+    return _vowels(ms, pitch_hz, vowels_of)[start : start + size]
 
 
 @cache
-def _vowels(ms: int, pitch_hz: float) -> Floats:
-    return pcm16_to_float(vowels(ms, seed=CARRIER_SEED, pitch_hz=pitch_hz, peak=CARRIER_PEAK))
+def _vowels(ms: int, pitch_hz: float, vowels_of: int) -> Floats:
+    return pcm16_to_float(vowels(ms, seed=vowels_of, pitch_hz=pitch_hz, peak=CARRIER_PEAK))
 
 
 @cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gpu_node.engines import Hypothesis, ReplyRequest, Samples, Token, Word
 from gpu_node.engines.scripted import STEP_MS, ScriptedLlm
 from streaming.messages import Language
-from tests.conversations.coded_voice import Syllable, hear, speak, words_of
+from tests.conversations.coded_voice import PUPPYS, Syllable, hear, speak, words_of
 
 STT_RATE = 16_000
 SURE_LOGPROB, MUMBLED_LOGPROB = -0.2, -1.1
@@ -97,7 +97,7 @@ class CodedTts:
         return
 
     def synthesize(self, text: str, *, language: Language, voice: str, speed: float) -> Iterator[Samples]:
-        sound = speak(text, finality=1.0, pitch_hz=PUPPY_PITCH_HZ, speed=speed)
+        sound = speak(text, finality=1.0, pitch_hz=PUPPY_PITCH_HZ, speed=speed, vowels_of=PUPPYS)
         for start in range(0, len(sound), STT_RATE // 5):
             chunk = sound[start : start + STT_RATE // 5]
             time.sleep(len(chunk) / STT_RATE * self._rtf)

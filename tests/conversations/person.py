@@ -19,7 +19,7 @@ from streaming.audio import FRAME_SAMPLES, MICROPHONE_RATE, Floats, float_to_pcm
 from streaming.protocol import Event, Flush, ReplyEnded, TurnCommitted
 from tests.caller import Caller
 from tests.conversations.case import Case, Deed, Step
-from tests.conversations.coded_voice import murmur, speak
+from tests.conversations.coded_voice import STRANGERS, murmur, speak
 from tests.conversations.happenings import Happening, Played, Playing
 from tests.conversations.loudspeaker import Loudspeaker
 from tests.conversations.patterns import Pattern, pattern
@@ -80,7 +80,7 @@ class Person(Caller):
             self._echo = Loudspeaker(self.client.ready.output_rate, case.echo)
         if case.background is not None:
             level = 10 ** (case.background.db / 20)
-            others = speak(case.background.say, pitch_hz=OTHERS_PITCH_HZ) * np.float32(level)
+            others = speak(case.background.say, pitch_hz=OTHERS_PITCH_HZ, vowels_of=STRANGERS) * np.float32(level)
             self._sounds.append((int(case.background.start * MICROPHONE_RATE), others))
 
     async def _moment(self, step: Step) -> None:

@@ -32,9 +32,6 @@ GATEWAY = {
     "endpoint_wait_ms": 0,
     "silence_prompt_seconds": 0,
     "database_timeout_seconds": 30,
-    # Scripted people and replies sound alike: one and the same arithmetic makes both. Who is who is told by the words
-    # here, and by the sound with real voices (benchmarks/overlap.py, tests/streaming/test_echo_witness.py).
-    "echo_by_sound": False,
 }
 """The endpoint on evidence; nobody is prompted unless a case is about that. A database that a busy machine keeps
 waiting is not away."""

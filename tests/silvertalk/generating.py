@@ -14,8 +14,12 @@ import httpx
 
 from silvertalk.app import Parts
 from silvertalk.generations import Generations
+from silvertalk.job_kinds import WorkParts
+from silvertalk.jobs import Jobs
 from silvertalk.keys import signing_secret
 from silvertalk.media.folder import DOOR, FolderStore
+from silvertalk.notices import Notices
+from silvertalk.revocations import Revocations
 from silvertalk.settings import Settings
 from silvertalk.standins.replicate import ReplicateStandIn
 from silvertalk.standins.serving import served
@@ -70,6 +74,19 @@ class Stage:
         api: Any = self.parts.app.router.default
         found: FolderStore = api.state.services.media
         return found
+
+    def worker_parts(self) -> WorkParts:
+        """What a worker beside this gateway has."""
+        bus, database = self.parts.bus, self.parts.database
+        return WorkParts(
+            settings=self.settings,
+            bus=bus,
+            database=database,
+            media=self.media,
+            jobs=Jobs(database),
+            notices=Notices(bus, database),
+            revocations=Revocations(bus, database),
+        )
 
     async def someone(self, user: str = "") -> Asker:
         user = user or str(uuid.uuid4())

@@ -125,11 +125,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_on(
-    valkey: Valkey, folder: Path, database_url: str = "", key: str | None = None
-) -> AsyncIterator[Bench]:
-    values = {"data_dir": folder, "bus_urls": valkey.url, "outside_services": "ask"}
-    settings = Settings.model_validate(values | ({"database_url": database_url} if database_url else {}))
+async def bench_on(valkey: Valkey, folder: Path, key: str | None = None, **changes: str) -> AsyncIterator[Bench]:
+    """With settings that are the tests' own, but for `changes`."""
+    settings = Settings.model_validate(
+        {"data_dir": folder, "bus_urls": valkey.url, "outside_services": "ask", **changes}
+    )
     async with (
         Bus.open([valkey.url], name="worker", limits=QUICK, key=key) as bus,
         Database(settings.database) as database,

@@ -11,7 +11,8 @@ from silvertalk.heard import SpokenSentence
 from silvertalk.history import History, Inform, as_a_stranger
 from silvertalk.house_phrases import clarification, distress_answer, nothing_to_repeat
 from silvertalk.turn import Turn
-from streaming.messages import ConfirmReply, ReplyContext, StartReply, TurnOpened
+from silvertalk.wishes import ASKS_LEAVE, Wish
+from streaming.messages import ConfirmReply, ReplyContext, StartReply, TurnOpened, TurnRecord
 
 SAID = "바닷가에 다녀오셨군요."
 
@@ -32,13 +33,16 @@ def turn_of(number: int, text: str | None = None) -> Turn:
 class Talk:
     """One conversation's asking, its habits and its history, in which something was said before."""
 
-    def __init__(self, *, per_minute: int = 4, said: str = SAID, inform: Inform | None = None) -> None:
+    def __init__(self, *, per_minute: int = 4, said: str = SAID, wish: str = "", inform: Inform | None = None) -> None:
         self.habits, self.clock = Habits(), Clock()
         self.history = History(5, language="ko", local_time=str, inform=inform or as_a_stranger)
-        if said:
+        if wish:
+            asked = TurnRecord(session="s", user="u", turn=1, language="ko", outcome="answered")
+            self.history.add([msgspec.structs.replace(asked, reply=said, heard=said, source=ASKS_LEAVE, wish=wish)])
+        elif said:
             earlier = turn_of(1)
-            earlier.transcript, earlier.source = "어제 바닷가에 갔어요", "llm"
-            earlier.sentences.append(SpokenSentence(said, 0, 100))
+            earlier.transcript, earlier.reply.source = "어제 바닷가에 갔어요", "llm"
+            earlier.reply.sentences.append(SpokenSentence(said, 0, 100))
             self.history.add([earlier])
         self.turn = turn_of(2)
         self.history.add([self.turn])
@@ -77,12 +81,38 @@ async def test_a_call_for_help_is_answered_by_nobody_else() -> None:
     assert not talk.turn.is_current(1), "what the LLM was writing is stale"
 
 
+async def test_who_types_was_not_misheard() -> None:
+    heard, typed = Talk(), Talk()
+    heard.understands("수미 안 쉬져")
+    assert heard.turn.distress == "emergency"
+    typed.turn = turn_of(2, "수미 안 쉬져")
+    typed.understands("수미 안 쉬져")
+    assert typed.turn.distress == ""
+    typed.understands("숨이 안 쉬어져")
+    assert typed.turn.distress == "emergency"
+
+
+async def test_an_open_question_is_no_bar_to_a_call_for_help() -> None:
+    """A yes to it, however it sounds, is one; other words count as they always do."""
+    asked = Wish(tool="add_event", arguments={}, question=SAID)
+    for text, kind in (
+        ("네, 적어 주세요", ""),
+        ("응, 지워 줘", ""),
+        ("수미 안 쉬져", "emergency"),
+        ("네, 살려 줘", "emergency"),
+    ):
+        talk = Talk(wish=asked.encoded())
+        assert talk.history.wish_before(talk.turn) == asked
+        talk.understands(text)
+        assert talk.turn.distress == kind
+
+
 async def test_what_was_said_is_said_again_and_a_repetition_is_not_repeated() -> None:
     talk = Talk()
     start = talk.understands("다시 말해줘")
     assert start.say_as == "repeat" and start.say.endswith(SAID)
-    talk.turn.source = "repeat"
-    talk.turn.sentences.append(SpokenSentence(start.say, 0, 100))
+    talk.turn.reply.source = "repeat"
+    talk.turn.reply.sentences.append(SpokenSentence(start.say, 0, 100))
     talk.turn = turn_of(3)
     talk.history.add([talk.turn])
     assert talk.understands("뭐라고?").say == start.say
@@ -169,12 +199,12 @@ async def test_a_filler_is_never_said_in_two_turns_running() -> None:
     talk = Talk()
     talk.asking.ask(talk.turn, 16_000)
     assert talk.last_asked.may_fill
-    talk.turn.filled, talk.turn.released_samples = True, 100
+    talk.turn.reply.filled, talk.turn.reply.released_samples = True, 100
     talk.asking.ended(talk.turn)
     talk.turn = turn_of(3)
     talk.asking.ask(talk.turn, 32_000)
     assert not talk.last_asked.may_fill
-    talk.turn.released_samples = 100
+    talk.turn.reply.released_samples = 100
     talk.asking.ended(talk.turn)
     talk.turn = turn_of(4)
     talk.asking.ask(talk.turn, 48_000)

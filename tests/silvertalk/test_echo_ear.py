@@ -52,6 +52,23 @@ def test_who_was_heard_once_has_spoken_however_long_the_echo_goes_on() -> None:
     testimony = ear.testimony(9000)
     assert testimony is not None
     assert not testimony.is_surely_echo
+    assert testimony.beside_echo
+
+
+def test_how_long_somebody_was_heard_does_not_depend_on_the_echo_around() -> None:
+    reply = talk(12, 24)
+    alone, both = (
+        Tape(microphone(*echo, (2.5, talk(1, 81)), seconds=13)) for echo in ((), ((1, room(reply, -15, 100)),))
+    )
+    heard_ms = []
+    for tape, onset in ((alone, 2.5), (both, 1.1)):
+        tape.received_samples = int((onset + 0.2) * MICROPHONE_RATE)
+        ear = EchoEar(EchoWitness(), played(reply), tape, int(onset * MICROPHONE_RATE))
+        tape.wind(ear, 12)
+        testimony = ear.testimony(0)
+        assert testimony is not None
+        heard_ms.append(testimony.own_ms)
+    assert 500 <= min(heard_ms) <= max(heard_ms) <= 1200
 
 
 def test_it_looks_no_oftener_than_it_need_and_bears_a_microphone_that_came_late() -> None:

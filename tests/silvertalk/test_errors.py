@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from silvertalk import errors
-from silvertalk.errors import BusAway, Internal, ServerFull, SilverTalkError, protocol_message_ko, translated
+from silvertalk.errors import BusAway, Internal, ServerFull, SilverTalkError, translated
+from silvertalk.socket_problems import FAULT_MESSAGES_KO, fault_told
 from streaming.errors import BusFull, BusUnavailable, Fenced, ProtocolError
 from streaming.protocol import FAULTS
 
@@ -49,8 +50,8 @@ def test_any_error_becomes_one_of_ours(error: Exception, kind: type[SilverTalkEr
 
 @pytest.mark.parametrize("code", FAULTS)
 def test_every_fault_of_the_protocol_has_words_for_a_person(code: str) -> None:
-    assert protocol_message_ko(ProtocolError(code, "detail")).endswith("요.")
+    assert fault_told(ProtocolError(code, "detail")).message_ko.endswith("요.")
 
 
 def test_words_are_kept_for_faults_that_exist() -> None:
-    assert set(errors.PROTOCOL_MESSAGES_KO) <= set(FAULTS)
+    assert set(FAULT_MESSAGES_KO) <= set(FAULTS)

@@ -16,11 +16,9 @@ from silvertalk.grounding import is_grounded
 from silvertalk.insights import grounded
 from silvertalk.jobs import TRIES
 from silvertalk.remembering import Lot, Told, ask_for_owed
-from silvertalk.setting_values import database_url
 from silvertalk.standins.gemini import GeminiStandIn, Scenario, rate_limited
 from silvertalk.standins.serving import served
 from silvertalk.tellings import tellings
-from tests.postgres import Postgres
 from tests.silvertalk.records import START_MS
 from tests.silvertalk.remembering_bench import Bench, Writes, bench_on, product
 from tests.valkey import Valkey
@@ -31,13 +29,9 @@ GRANDSON = "우리 손주 이름은 민준이야."
 HOME = "고향은 통영이에요."
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def bench(request: pytest.FixtureRequest, valkey: Valkey, tmp_path: Path) -> AsyncIterator[Bench]:
-    url = ""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = database_url(await server.new_database())
-    async with bench_on(valkey, tmp_path / "var", url) as bench:
+@pytest.fixture
+async def bench(either_database: dict[str, str], valkey: Valkey, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_on(valkey, tmp_path / "var", **either_database) as bench:
         yield bench
 
 

@@ -33,13 +33,11 @@ from silvertalk.people import ensure_person
 from silvertalk.photos import change, photo_of, shared_key, thumbnail_key
 from silvertalk.revocations import Revocations
 from silvertalk.seeing import LOOK, seen_of
-from silvertalk.setting_values import database_url
 from silvertalk.settings import Settings
 from silvertalk.standins.gemini import GeminiStandIn, Scenario
 from silvertalk.standins.serving import served
 from streaming.bus import Bus
 from tests import product
-from tests.postgres import Postgres
 from tests.silvertalk.api import things
 from tests.silvertalk.test_seeing import SAID, SEEN
 from tests.valkey import Valkey
@@ -95,13 +93,9 @@ class Desk:
         return seen_of((await photo_of(self.database, USER, photo.id)).analysis)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def desk(request: pytest.FixtureRequest, valkey: Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
-    where = {}
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        where = {"database_url": database_url(await server.new_database())}
-    async with desk_at(valkey, tmp_path, **where) as made:
+@pytest.fixture
+async def desk(either_database: dict[str, str], valkey: Valkey, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk_at(valkey, tmp_path, **either_database) as made:
         yield made
 
 

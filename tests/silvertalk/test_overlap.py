@@ -23,7 +23,7 @@ def english(text: str, *, settled: bool = True, question_open: bool = False) -> 
 NODS = """
 네. / 네네 / 네, 네, 네. / 예. / 응 / 응응 / 어 / 어, 그래. / 그래요 / 그렇지 / 그렇죠. / 맞아 / 마자요 / 아이고
 아이고, 저런. / 하하하 / 음… / 그럼요. / 아, 네. / 네, 맞아요. / 아 그래요? / 정말? / 오, 그래? / 하모 / 그라제 / 기여
-그려 / 그래유 / 그라치요 / 음끄래
+그려 / 그래유 / 그라치요 / 음끄래 / 그랴 / 맞어요 / 냄맛자요
 """
 
 
@@ -141,10 +141,18 @@ def test_a_long_sigh_is_read_in_no_time() -> None:
 
 
 def heard_as(
-    text: str, *, somebody: float, alone: bool = False, voiced_ms: float = 1500.0, settled: bool = True
+    text: str,
+    *,
+    somebody: float = 0.99,
+    alone: bool = False,
+    voiced_ms: float = 1500.0,
+    beside_echo: bool = False,
+    own_ms: float = 700.0,
+    settled: bool = True,
+    question_open: bool = False,
 ) -> Verdict:
-    testimony = Witnessed(somebody=somebody, alone=alone, voiced_ms=voiced_ms)
-    return judge(text, settled=settled, played=PLAYED, question_open=False, language="ko", testimony=testimony)
+    testimony = Witnessed(somebody=somebody, alone=alone, voiced_ms=voiced_ms, beside_echo=beside_echo, own_ms=own_ms)
+    return judge(text, settled=settled, played=PLAYED, question_open=question_open, language="ko", testimony=testimony)
 
 
 def test_what_sounds_like_its_echo_is_misheard_whatever_it_says() -> None:
@@ -168,6 +176,42 @@ def test_a_word_as_short_as_a_nod_is_one_misheard() -> None:
     assert heard_as("전화 왔어", somebody=0.99, voiced_ms=600) is Verdict.SPEECH
 
 
+def test_words_for_which_there_was_no_time_are_the_echos() -> None:
+    """Whisper makes one sentence of an echo and a nod: all of that cannot have been said in a third of a second."""
+    assert heard_as("우리 언니가 배를 탔거든", beside_echo=True, own_ms=340) is Verdict.BACK_CHANNEL
+    assert heard_as("우리 언니가 배를 탔거든", beside_echo=True, own_ms=340, settled=False) is Verdict.UNDECIDED
+    assert heard_as("우리 언니가 배를 탔거든", beside_echo=True, own_ms=650, settled=False) is Verdict.SPEECH
+    assert heard_as("전화 왔어", beside_echo=True, own_ms=340) is Verdict.SPEECH
+    assert heard_as("그만", beside_echo=True, own_ms=100) is Verdict.SPEECH
+
+
+def test_who_is_hard_to_hear_where_there_is_no_echo_has_said_all_of_it() -> None:
+    assert heard_as("우리 언니가 배를 탔거든", own_ms=0) is Verdict.SPEECH
+
+
+def test_whom_the_echo_drowned_has_said_something() -> None:
+    assert heard_as("그 바닷가에서 무엇을", beside_echo=True, own_ms=950) is Verdict.SPEECH
+    assert heard_as("그 바닷가에서 무엇을", beside_echo=True, own_ms=800) is Verdict.ECHO
+    assert heard_as("그 바닷가에서 무엇을", beside_echo=True, own_ms=950, settled=False) is Verdict.ECHO
+    assert heard_as("", beside_echo=True, own_ms=950) is Verdict.NOISE
+
+
+def test_a_short_answer_that_is_not_understood_is_still_an_answer() -> None:
+    """At a loss in Korean, Whisper writes a foreign word; of a noise it writes nothing."""
+    assert heard_as("on this", voiced_ms=500, question_open=True) is Verdict.SPEECH
+    assert heard_as("on this", voiced_ms=500) is Verdict.NOISE
+    assert heard_as("", voiced_ms=500, question_open=True) is Verdict.NOISE
+    assert heard_as("thanks for watching", voiced_ms=1500, question_open=True) is Verdict.NOISE
+
+
 @pytest.mark.parametrize("text", ["그러나", "그런데", "그래서", "그러니까"])
 def test_what_opens_a_sentence_is_no_nod(text: str) -> None:
     assert verdict(text, played="") is Verdict.SPEECH
+
+
+@pytest.mark.parametrize("text", ["119", "119!", "112", "911 불러"])
+def test_a_number_to_call_for_help_says_enough(text: str) -> None:
+    assert heard_as(text, voiced_ms=450) is Verdict.SPEECH
+    assert verdict(text, settled=False) is Verdict.SPEECH
+    for played in ("지금 바로 일일구에 전화하세요.", "지금 바로 119에 전화하세요."):
+        assert verdict("119", played=played) is not Verdict.SPEECH, "but for its echo"

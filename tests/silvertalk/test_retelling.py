@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,18 @@ from silvertalk.turns_in_hand import SessionParts
 from streaming.bus import Bus, Journal
 from streaming.floor import Floor
 from streaming.messages import (
+    Claimed,
     Closed,
     Committed,
     Interrupted,
     JournalRecord,
     Released,
     ReplyAudio,
+    ReplyContext,
     ReplyText,
     SessionEnded,
     SessionOpened,
+    StartReply,
     TakenBack,
     Told,
     TurnOpened,
@@ -61,6 +65,7 @@ from tests.valkey import Valkey
 
 SESSION = "0123456789abcdef" * 2
 PIECE = 2400
+SECOND = 24_000
 OPENED = SessionOpened(user="somebody", language="ko", reply_rate=24_000)
 
 
@@ -193,7 +198,7 @@ async def test_of_a_turn_whose_reply_was_taken_back_the_later_one_is_recorded(bu
     begun: list[JournalRecord] = [Released(turn=1, entry=first), Released(turn=1, entry=first_audio)]
     again: list[JournalRecord] = [Released(turn=1, entry=second_text), Released(turn=1, entry=second_audio)]
     told_before = [OPENED, ended(1), final(1), *begun, taken_back(PIECE, 1, 1)]
-    recalled = Recollection.of(numbered([*told_before, ended(1), final(1), *again]))
+    recalled = Recollection.of(numbered([*told_before, ended(1), final(1), *again, done(1)]))
     row = await finished(bus.turns(SESSION), SESSION, recalled, recalled.turns[1])
     assert row is not None
     assert (row.reply, row.heard, row.merges) == ("문장 1.", "문장 1.", 1)
@@ -263,15 +268,12 @@ def test_who_goes_on_after_an_endpoint_has_no_final_transcript_yet() -> None:
     assert turn.final is None and turn.ended is not None
 
 
-async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_later(bus: Bus, tmp_path: Path) -> None:
-    released = await reply(bus, 1)
-    handle, sent_up = await bus.turns(SESSION).adopt(1, epoch=2)
-    turn = Turn(
-        session=SESSION, user="u", number=1, language="ko", opened=handle.opened, recalled=set(released), attempt=1
-    )
-    turn.take_up(handle, sent_up)
+@asynccontextmanager
+async def taken_up(bus: Bus, folder: Path, turn: Turn) -> AsyncIterator[Session]:
+    """A session that another gateway's turn goes on in, on this one; it reads the turn's down stream from its
+    beginning. Nothing is sent to anybody."""
     journal = await Journal.own(bus, SESSION, gateway="g")
-    chosen = settings("unix:///nowhere", tmp_path)
+    chosen = settings("unix:///nowhere", folder)
     outbox = Outbox(journal, send_seconds=1, limit_bytes=2**20, on_socket_lost=lambda *_: None, own_again=_unused)
     life = TurnLife(bus.turns(SESSION), outbox, chosen, commit=_unused)
     history, habits = History(0, language="ko", local_time=str), Habits()
@@ -294,16 +296,63 @@ async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_lat
         on_settled=lambda _: None,
     )
     session = Session(parts, believes_voice=False, hears_echo=True, max_speech_samples=16_000, clock=time.monotonic)
-    assert not sent_up
     async with life, asyncio.timeout(10):
         session.take_up([], [turn], 1, Floor.SPEAKING)
-        session.returned(Playhead(turn=1, samples=3 * PIECE))
-        while turn.sent_samples < 4 * PIECE:
-            await turn.moved.wait()
-            await asyncio.sleep(0)
-        life.let_go()
-    assert turn.played_samples == 3 * PIECE
+        try:
+            yield session
+        finally:
+            life.let_go()
     await journal.close()
+
+
+async def released(turn: Turn, samples: int) -> None:
+    """Wait until so much of the reply was read back, or made since."""
+    while turn.reply.released_samples < samples:
+        await turn.moved.wait()
+        await asyncio.sleep(0)
+
+
+async def test_what_was_played_counts_also_where_the_reply_is_read_back_only_later(bus: Bus, tmp_path: Path) -> None:
+    entries = await reply(bus, 1)
+    handle, sent_up = await bus.turns(SESSION).adopt(1, epoch=2)
+    turn = Turn(
+        session=SESSION, user="u", number=1, language="ko", opened=handle.opened, recalled=set(entries), attempt=1
+    )
+    turn.take_up(handle, sent_up)
+    assert not sent_up
+    async with taken_up(bus, tmp_path, turn) as session:
+        session.returned(Playhead(turn=1, samples=3 * PIECE))
+        await released(turn, 4 * PIECE)
+    assert turn.reply.played_samples == 3 * PIECE
+
+
+async def test_a_reply_that_two_nodes_made_is_counted_whole_by_another_gateway(bus: Bus, tmp_path: Path) -> None:
+    """The first of them died, and what it had said was said; what the second says now follows all of that."""
+    opened = TurnOpened(session=SESSION, turn=1, language="ko", reply_rate=24_000)
+    first = await bus.turns(SESSION).open(opened, epoch=1, deliver=lambda _: None)
+    context, pcm = ReplyContext(language="ko", local_time=""), bytes(2 * SECOND)
+    texts, entries = ("문장 하나.", "문장 둘."), []
+    for attempt, text in enumerate(texts, start=1):
+        await first.up.append(StartReply(attempt=attempt, reply=1, end_sample=0, context=context))
+        [claimed] = await bus.claims.next(1)
+        await claimed.down.append(Claimed(node=f"node-{attempt}", delivery=attempt, stt="", tts="", llm=""))
+        said = ReplyText(attempt=attempt, reply=1, sentence=0, text=text, source="s")
+        entries.append(await claimed.down.append(said))
+        for piece in range(2):
+            sound = ReplyAudio(attempt=attempt, reply=1, sentence=0, first_sample=piece * SECOND, pcm=pcm)
+            entries.append(await claimed.down.append(sound))
+        await (claimed.hand_back() if attempt == 1 else claimed.release())
+    first.let_go()
+    handle, sent_up = await bus.turns(SESSION).adopt(1, epoch=2)
+    told = set(entries[:-1])  # the last piece nobody had told yet
+    turn = Turn(session=SESSION, user="u", number=1, language="ko", opened=handle.opened, recalled=told)
+    turn.take_up(handle, sent_up)
+    async with taken_up(bus, tmp_path, turn) as session:
+        session.returned(Playhead(turn=1, samples=2 * SECOND))
+        await released(turn, 4 * SECOND)
+        assert (turn.reply.sent_samples, turn.reply.sequence, turn.reply.last_sentence) == (3 * SECOND, 4, 1)
+        assert turn.attempt == 2, "the node that has it was asked already"
+    assert turn.reply.text == " ".join(texts)
 
 
 async def _unused(*_: object) -> Any:
@@ -320,7 +369,7 @@ async def test_a_turn_that_nobody_could_answer_is_kept_as_failed(bus: Bus) -> No
 
 async def test_the_record_its_gateway_did_not_live_to_write(bus: Bus) -> None:
     released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
-    recalled = Recollection.of(numbered([OPENED, final(1), *released, told(SpeechBegan(turn=2, sample=1))]))
+    recalled = Recollection.of(numbered([OPENED, final(1), *released, done(1), told(SpeechBegan(turn=2, sample=1))]))
     turns = bus.turns(SESSION)
     first, second = recalled.unclosed()
     everything = await finished(turns, SESSION, recalled, first)
@@ -329,3 +378,11 @@ async def test_the_record_its_gateway_did_not_live_to_write(bus: Bus) -> None:
     assert (everything.transcript, everything.heard) == ("말 1", "문장 0. 문장 1.")
     assert half.heard == "문장 0." and half.reply == "문장 0. 문장 1." and half.interrupted
     assert await finished(turns, SESSION, recalled, second) is None, "nothing was understood or told of it"
+
+
+async def test_of_a_sentence_whose_end_nobody_told_not_all_was_heard(bus: Bus) -> None:
+    """Its gateway died while the sentence was still being voiced."""
+    released: list[JournalRecord] = [Released(turn=1, entry=entry) for entry in await reply(bus, 1)]
+    recalled = Recollection.of(numbered([OPENED, final(1), *released[:-1]]))
+    kept = await finished(bus.turns(SESSION), SESSION, recalled, recalled.turns[1])
+    assert kept is not None and kept.heard == "문장 0. 문장" and kept.reply == "문장 0. 문장 1."

@@ -13,13 +13,11 @@ from silvertalk import memories
 from silvertalk.about_person import Acquaintances
 from silvertalk.jobs import TRIES
 from silvertalk.remembering import Lot, Told, ask_for_summaries
-from silvertalk.setting_values import database_url
 from silvertalk.standins.gemini import GeminiStandIn, Scenario, rate_limited
 from silvertalk.standins.serving import served
 from silvertalk.summaries import MAX_CHARACTERS, fitting, in_their_words, summed_up
 from silvertalk.tellings import tellings
 from streaming.messages import Language, ReplyContext
-from tests.postgres import Postgres
 from tests.silvertalk.remembering_bench import Bench, Writes, bench_on, product
 from tests.valkey import Valkey
 
@@ -28,13 +26,9 @@ GRANDSON = "우리 손주 이름은 민준이야."
 HOME = "고향은 통영이에요."
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def bench(request: pytest.FixtureRequest, valkey: Valkey, tmp_path: Path) -> AsyncIterator[Bench]:
-    url = ""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = database_url(await server.new_database())
-    async with bench_on(valkey, tmp_path / "var", url) as bench:
+@pytest.fixture
+async def bench(either_database: dict[str, str], valkey: Valkey, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with bench_on(valkey, tmp_path / "var", **either_database) as bench:
         await bench.agrees(memories=True)
         yield bench
 

@@ -14,10 +14,8 @@ from sqlalchemy import update
 from silvertalk import videos
 from silvertalk.generations import worker_generations
 from silvertalk.job_kinds import JobPostponed, WorkParts
-from silvertalk.jobs import JobRow, Jobs, jobs
+from silvertalk.jobs import JobRow, jobs
 from silvertalk.models import Video
-from silvertalk.notices import Notices
-from silvertalk.revocations import Revocations
 from silvertalk.standins.replicate import Plan
 from silvertalk.story import Story, StorySlide, story_of
 from silvertalk.video_clips import NONE, PROMPT, Clips, begun_in
@@ -34,19 +32,6 @@ async def here(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Stage]:
     async with stage(valkey.url, tmp_path / "var") as opened, product.node(valkey.url):
         await opened.parts.database.wait_ready()
         yield opened
-
-
-def worker_parts(here: Stage) -> WorkParts:
-    bus, database = here.parts.bus, here.parts.database
-    return WorkParts(
-        settings=here.settings,
-        bus=bus,
-        database=database,
-        media=here.media,
-        jobs=Jobs(database),
-        notices=Notices(bus, database),
-        revocations=Revocations(bus, database),
-    )
 
 
 async def begun(parts: WorkParts, *, photos: int = 2) -> tuple[Told, Video]:
@@ -77,7 +62,7 @@ async def waiting(here: Stage, parts: WorkParts, video: Video) -> Story:
 
 
 async def test_what_was_made_is_fetched_and_the_rest_stay_photos(here: Stage, tmp_path: Path) -> None:
-    parts = worker_parts(here)
+    parts = here.worker_parts()
     talk, video = await begun(parts)
     here.replicate.plan(Plan(held=True), Plan(ends="failed"))
     story = await waiting(here, parts, video)
@@ -99,7 +84,7 @@ async def test_what_was_made_is_fetched_and_the_rest_stay_photos(here: Stage, tm
 
 @pytest.mark.parametrize("how", ["cancelled", "deleted", "made anew"])
 async def test_clips_that_nobody_wants_any_more_are_stopped_and_deleted(here: Stage, how: str) -> None:
-    parts = worker_parts(here)
+    parts = here.worker_parts()
     talk, video = await begun(parts)
     here.replicate.plan(Plan(held=True), Plan(held=True))
     await waiting(here, parts, video)
