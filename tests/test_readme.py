@@ -1,4 +1,5 @@
-"""The README says what the code does: protocol, limits, settings, commands. Clients are written from it alone."""
+"""The README and what it leads to say what the code does: protocol, routes, limits, settings, commands. Clients are
+written from them alone."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from typer.main import get_command
 from gpu_node.invention_guards import Reason
 from gpu_node.settings import NodeSettings
 from gpu_node.weights import MODELS
-from silvertalk import cli, connection, gateway, metrics, owned_session, reader, serving, tickets, turn_life
+from silvertalk import cli, gateway, metrics, owned_session, reader, serving, tickets, turn_life
 from silvertalk.api import envelope
 from silvertalk.errors import ConfigurationError, DatabaseRefused, JobFailed, SilverTalkError
 from silvertalk.settings import Settings
@@ -34,6 +35,11 @@ from tests.silvertalk.api.route_table import route_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REST_API, MOVING_OVER = (
+    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("rest-api.md", "moving-over.md")
+)
+TOLD = f"{README}\n{REST_API}\n{MOVING_OVER}"
+"""All that somebody reads who uses it."""
 CLIENT_MESSAGES: tuple[type[msgspec.Struct], ...] = get_args(protocol.ClientMessage)
 SERVER_EVENTS: tuple[type[msgspec.Struct], ...] = get_args(protocol.ServerEvent)
 ON_EVERY_EVENT = {"epoch", "event"}
@@ -64,13 +70,13 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_every_route_is_in_its_table() -> None:
-    table = README.partition("<!-- routes -->")[2].partition("<!-- /routes -->")[0]
+    table = REST_API.partition("<!-- routes -->")[2].partition("<!-- /routes -->")[0]
     assert rows(table) == route_rows()
 
 
 def test_every_old_call_is_answered() -> None:
     """Each row says what became of it, and a route that is named there and was kept is one of ours."""
-    answered = rows(section("Moving over from the old service", "###"))
+    answered = rows(MOVING_OVER)
     assert len(answered) > 35
     ours = {row[0].strip("`").partition(" ")[2].rstrip("/") for row in route_rows()}
     for call, now, _ in answered:
@@ -217,8 +223,8 @@ def limits() -> dict[str, str]:
         "one WebSocket frame": f"{serving.MAX_CONTROL_FRAME_BYTES:,} bytes",
         "typed text": f"{protocol.MAX_TEXT_CHARACTERS:,} characters",
         "numbers": f"integers from 0 to {protocol.MAX_SAMPLE:,} (2^53 - 1)",
-        "rate of audio": f"{reader.AUDIO_SPEED} times real time, {reader.AUDIO_BURST_SECONDS:g} s of it at once; "
-        f"{connection.KEPT_SECONDS:g} s more from a client that comes back",
+        "rate of audio": f"{reader.AUDIO_SPEED} times real time, {reader.AUDIO_BURST_SECONDS:g} s of it at once",
+        "turns begun by hand": f"{reader.TURNS_BURST} at once, {reader.TURNS_PER_SECOND * 60:g} a minute",
         "faults": f"{reader.FAULT_BURST} at once, {reader.FAULTS_PER_SECOND * 60:g} a minute",
         "time for `hello`": f"{settings['hello_seconds']:g} s",
         "life of a ticket": f"{tickets.TICKET_SECONDS} s",
@@ -296,14 +302,14 @@ def test_every_setting_stands_there_with_its_default(title: str, expected: list[
 @cache
 def fenced() -> list[tuple[str, str]]:
     """Every block of code: its language and its text."""
-    return re.findall(r"^ *```(\w*)\n(.*?)^ *```$", README, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^ *```(\w*)\n(.*?)^ *```$", TOLD, re.MULTILINE | re.DOTALL)
 
 
 @cache
 def commands_shown() -> str:
     """What a reader may type: blocks for a shell, and spans within the text."""
     blocks = [text for language, text in fenced() if language in ("sh", "console", "ini")]
-    prose = re.sub(r"^ *```.*?^ *```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^ *```.*?^ *```$", "", TOLD, flags=re.MULTILINE | re.DOTALL)
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", prose)])
 
 
@@ -334,20 +340,39 @@ def test_the_clients_example_is_python_that_imports() -> None:
                     assert hasattr(importlib.import_module(node.module), name.name), f"{node.module}.{name.name}"
 
 
-def test_links_lead_somewhere() -> None:
-    anchors = {
-        re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-")
-        for head in re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif "://" not in target:
-            assert (ROOT / target.partition("#")[0]).exists(), target
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/rest-api.md", "docs/moving-over.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            led_to = page.parent / path if path else page
+            assert led_to.exists(), target
+            assert not anchor or anchor in anchors(led_to), target
 
 
 def test_models_and_metrics_are_named_rightly() -> None:
     assert {row[0].strip("`") for row in rows(section("Models and their licences"))} >= set(MODELS)
     known = set(re.findall(r"# HELP (\S+)", metrics.render()[0].decode()))
-    for name in re.findall(r"`(silvertalk_[a-z_]+)`", README):
+    for name in re.findall(r"`(silvertalk_[a-z_]+)`", TOLD):
         assert name in known, name
+
+
+# --- examples --------------------------------------------------------------------------------------------------------
+
+
+def test_examples_use_nothing_that_is_not_there() -> None:
+    """A shell's variable is set by an earlier line, and a recording or a picture that is named is in the tree."""
+    known = {"HOME"}
+    for block in re.findall(r"^ *```(?:console|bash|sh)\n(.*?)^ *```", TOLD, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            known |= set(re.findall(r"\bfor ([a-z]+) in\b", line))
+            assert not set(re.findall(r"\$\{?([A-Za-z_]+)", line)) - known, line
+            known |= set(re.findall(r"\b([A-Za-z_]+)=", line))
+    for path in re.findall(r"[\w./]+/\w+\.(?:wav|jpg)\b", "".join(re.findall(r"```.*?```", TOLD, re.DOTALL))):
+        assert path.startswith(("u/", "/tmp/", "/v/")) or (ROOT / path).exists(), path
