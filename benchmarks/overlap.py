@@ -21,7 +21,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -53,6 +53,9 @@ ECHO_DB = (-12.0, -16.0, -20.0, -25.0)
 BREAKS_IN_AT = 1.1
 """Seconds from the reply's start."""
 VOICES = ("jf_alpha", "jm_kumo", "jf_gongitsune")
+OPENINGS = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0)
+LONGEST_BREAKING_OFF, LONGEST_GOING_ON = 1.2, 10.0
+"""Seconds of a recording that are heard of somebody who breaks in."""
 AROUND_SECONDS = 3.0
 """Audible, of the reply, are the sentences that sounded from so long before the candidate's onset until now."""
 NO_TURN = "no turn"
@@ -228,7 +231,8 @@ def answers(studio: Studio) -> Iterator[Case]:
 
 
 def noises(studio: Studio) -> Iterator[Case]:
-    """Five seconds of each noise at a time, as recorded and 10 dB louder, while a reply is played."""
+    """Five seconds of each noise at a time, as recorded and 10 dB louder, while a reply is played; the same where a
+    question of it is open, and the louder beside the reply's echo."""
     number = 0
     for recording in recordings("noise"):
         audio = pcm16_to_float(read_wav(recording.path))
@@ -239,9 +243,14 @@ def noises(studio: Studio) -> Iterator[Case]:
                 continue
             for gain in (1.0, 3.16):
                 number += 1
-                heard = scene(number, (LEAD, piece * np.float32(gain)))
+                reply, sound = a_reply(studio, "ko", number), (LEAD, piece * np.float32(gain))
                 name = f"{recording.path.stem} {first // MICROPHONE_RATE} s x{gain:g}"
-                yield Case(row, name, "ko", a_reply(studio, "ko", number), heard)
+                alone = Case(row, name, "ko", reply, scene(number, sound))
+                yield alone
+                yield replace(alone, row=f"{row}, question", question_open=True)
+                if gain > 1:
+                    both = scene(number, sound, (LEAD, echo(reply.audio, ECHO_DB[number // 2 % 4], number)))
+                    yield replace(alone, row=f"{row}, over echo", scene=both)
 
 
 def made_noises(studio: Studio) -> Iterator[Case]:
@@ -261,31 +270,33 @@ def made_noises(studio: Studio) -> Iterator[Case]:
 
 
 def people(studio: Studio) -> Iterator[tuple[str, str, Samples]]:
-    """Who breaks in: row, words, sound."""
+    """Who breaks in: row, words, sound. Who means it goes on: a recording's first 1.6 to 3 s, or all of it. Those
+    that are over after 0.8 or 1.2 s, in the middle of a word, are rows of their own."""
     for number, text in enumerate(sentences.INTERRUPTIONS * 2):
-        yield "spoken", text, studio.say(text, "ko", VOICES[(number + number // 24) % 3], 1.0)
-    lengths = (0.8, 1.2, 1.6, 2.0, 2.5, 3.0)
+        yield "breaks in, spoken", text, studio.say(text, "ko", VOICES[(number + number // 24) % 3], 1.0)
     for number, recording in enumerate([r for r in recordings("ko") if 3.2 < r.seconds < 60][:48]):
-        seconds = lengths[number % 6]
         audio = at_level(pcm16_to_float(read_wav(recording.path)), SPEECH_DBFS)
-        yield "recorded", f"{recording.path.stem} {seconds:g} s", opening(audio, seconds)
+        shortest = OPENINGS[number % 6]
+        for seconds in (shortest,) if shortest > LONGEST_BREAKING_OFF else (shortest, LONGEST_GOING_ON):
+            row = "breaks in, recorded" if seconds > LONGEST_BREAKING_OFF else "breaks off, recorded"
+            yield row, f"{recording.path.stem} {seconds:g} s", opening(audio, seconds)
 
 
 def interruptions(studio: Studio) -> Iterator[Case]:
-    for number, (kind, words, said) in enumerate(people(studio)):
+    for number, (row, words, said) in enumerate(people(studio)):
         heard = scene(number, (LEAD + BREAKS_IN_AT, said))
         reply = a_reply(studio, "ko", number)
-        yield Case(f"breaks in, {kind}", words, "ko", reply, heard, LEAD + BREAKS_IN_AT, speech=True)
+        yield Case(row, words, "ko", reply, heard, LEAD + BREAKS_IN_AT, speech=True)
 
 
 def interruptions_over_echo(studio: Studio) -> Iterator[Case]:
     """Every other pair of them, heard beside all of the echo: nobody is turned down in time for the first words."""
-    for number, (_, words, said) in enumerate(people(studio)):
+    for number, (row, words, said) in enumerate(people(studio)):
         if number % 4 < 2:
             reply, db = a_reply(studio, "ko", number), ECHO_DB[number // 4 % 4]
             heard = scene(number, (LEAD + BREAKS_IN_AT, said), (LEAD, echo(reply.audio, db, number)))
-            name = f"{db:g} dB {words}"
-            yield Case("breaks in, over echo", name, "ko", reply, heard, LEAD + BREAKS_IN_AT, speech=True)
+            row = f"{row.split(',')[0]}, over echo"
+            yield Case(row, f"{db:g} dB {words}", "ko", reply, heard, LEAD + BREAKS_IN_AT, speech=True)
 
 
 def english_interruptions(studio: Studio) -> Iterator[Case]:

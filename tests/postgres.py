@@ -120,6 +120,15 @@ class Postgres:
                 raise subprocess.CalledProcessError(ended.returncode, program.name, output.read())
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def either_database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a new database: a file in the data folder, as where nothing is set, and one of the server's."""
+    if request.param == "sqlite":
+        return {}
+    server: Postgres = request.getfixturevalue("postgres")
+    return {"database_url": await server.new_database()}
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """One server for the whole run; each test takes a database of its own from it."""

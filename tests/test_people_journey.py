@@ -37,13 +37,13 @@ from streaming import logs
 from streaming.protocol import FinalTranscript, ReplyEnded, SpeechBegan, TurnCommitted
 from tests import product
 from tests.caller import Caller, calling, calling_as
-from tests.postgres import Postgres, postgres
+from tests.postgres import Postgres, either_database, postgres
 from tests.silvertalk.furnishing import rows_with
 from tests.streaming.voice import silence, vowels
 from tests.tcp_proxy import tcp_proxy
 from tests.valkey import Valkey
 
-__all__ = ["postgres"]
+__all__ = ["either_database", "postgres"]
 
 NICKNAME, TITLE, PLACE, SAID, ANSWERED = "카나리아순자", "카나리아생일", "카나리아통영", "카나리아바다", "카나리아파도"
 EXIF = "canary-camera"
@@ -251,15 +251,6 @@ def found_in_redis(valkey: Valkey, canaries: list[bytes]) -> list[str]:
     ]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def changes(request: pytest.FixtureRequest) -> dict[str, object]:
-    """Of the settings: which database."""
-    if request.param == "sqlite":
-        return {}
-    server: Postgres = request.getfixturevalue("postgres")
-    return {"database_url": await server.new_database()}
-
-
 @pytest.fixture
 def written_log() -> Iterator[io.StringIO]:
     """What the product's processes write, at the level that says most."""
@@ -275,7 +266,7 @@ def written_log() -> Iterator[io.StringIO]:
 
 
 async def test_a_whole_life_with_it_and_nothing_left(
-    changes: dict[str, object],
+    either_database: dict[str, str],
     valkey: Valkey,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -289,7 +280,7 @@ async def test_a_whole_life_with_it_and_nothing_left(
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(served(kakao.app))
         names = KAKAO | {"kakao_auth_url": address, "kakao_api_url": address, "log_level": "debug"}
-        settings = product.settings(valkey.url, tmp_path / "var", **names, **changes)
+        settings = product.settings(valkey.url, tmp_path / "var", **names, **either_database)
         server = await stack.enter_async_context(product.gateway(settings))
         await server.parts.database.wait_ready()
         hears, says = ScriptedStt(pass_ms=20, words=(SAID,)), ScriptedLlm([f"{ANSWERED} 소리가 그리우셨군요."])

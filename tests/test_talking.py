@@ -18,6 +18,7 @@ from gpu_node.engines.scripted import ScriptedLlm, ScriptedStt, ScriptedTts
 from gpu_node.errors import EngineError
 from streaming.messages import APOLOGY, Language
 from streaming.protocol import (
+    Distress,
     FinalTranscript,
     Flush,
     PartialTranscript,
@@ -203,6 +204,18 @@ async def test_typed_words_are_answered_like_spoken_ones(valkey: Valkey, tmp_pat
     assert llm.asked[0].transcript == "어제 손주가 다녀갔어요."
     assert row.typed and row.transcript == "어제 손주가 다녀갔어요."
     assert committed.heard == row.reply != ""
+
+
+async def test_a_call_for_help_is_heard_in_words_that_come_too_early(valkey: Valkey, tmp_path: Path) -> None:
+    async with product.gateway(product.settings(valkey.url, tmp_path)) as served:
+        async with calling(served.url, microphone=False) as caller:
+            await caller.client.say_text("어제 손주가 다녀갔어요.")  # nobody is there to answer it
+            await caller.wait_for(TurnEnded, turn=1)
+            await caller.client.say_text("숨을 못 쉬겠어 살려줘")
+            told = await caller.wait_for(Distress)
+            problem = await caller.wait_for(Problem, code="wrong_order")
+    assert (told.turn, told.kind, told.number) == (1, "emergency", "119")
+    assert problem.turn is None and len(caller.all(TurnEnded)) == 1
 
 
 async def test_push_to_talk_ends_where_the_button_is_released(valkey: Valkey, tmp_path: Path) -> None:

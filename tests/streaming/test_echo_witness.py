@@ -87,6 +87,22 @@ def test_nobody_is_taken_for_the_echo_of_a_hum() -> None:
         assert look(microphone((began, steady)), played(hum), began, began + 0.6).somebody >= 0.5
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_who_speaks_in_the_replys_own_rhythm_is_not_said_to_be_its_echo(seed: int) -> None:
+    """Their syllables are as long and as loud as the reply's, and come when its echo would; their vowels are others."""
+    reply = talk(4, seed)
+    size = MICROPHONE_RATE // 50
+    loudness = np.sqrt(np.convolve(np.square(reply), np.ones(size) / size, "same"))
+    rng = np.random.default_rng(seed)
+    voice = sum(
+        np.sin(2 * np.pi * hertz * np.arange(len(reply)) / MICROPHONE_RATE) for hertz in rng.uniform(300, 3e3, 3)
+    )
+    their = (0.5 * loudness * voice).astype(np.float32)
+    heard = microphone((1.2, their))
+    for until in (1.6, 2.0, 3.0):
+        assert look(heard, played(reply), 1.2, until).somebody > 0.05
+
+
 @pytest.mark.parametrize("echo_db", [-3.0, -12.0, -20.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_who_speaks_at_the_same_time_is_heard(echo_db: float, seed: int) -> None:
