@@ -13,7 +13,7 @@ import msgspec
 import uvloop
 
 from gpu_node.engines.catalogue import build_engines
-from gpu_node.errors import NodeError
+from gpu_node.errors import BadSettings, NodeError, WeightsMissing
 from gpu_node.explaining import explain
 from gpu_node.profiles import PROFILES, profile_name
 from gpu_node.settings import NodeSettings
@@ -25,6 +25,8 @@ from streaming.errors import BusError
 from streaming.logs import configure, logger
 
 log = logger("node")
+MISCONFIGURED = 2
+"""The exit status, as of a command line that cannot be: it would be no better the next time."""
 
 
 async def serve(settings: NodeSettings) -> None:
@@ -104,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runner.run(serve(settings))
     except (NodeError, BusError) as error:
         print(f"gpu_node: {error}", file=sys.stderr)
-        return 1
+        return MISCONFIGURED if isinstance(error, BadSettings | WeightsMissing) else 1
     return 0
 
 

@@ -75,6 +75,10 @@ class Audience(Protocol):
         """All are being stopped."""
 
 
+MISCONFIGURED = 2
+"""The exit status of all programs here whose settings cannot be."""
+
+
 class Child:
     """One program kept running."""
 
@@ -88,7 +92,8 @@ class Child:
         self._hurry = False
 
     async def run(self) -> None:
-        """Start it, and start it again whenever it ends, until `stop`; returns when it has ended for good."""
+        """Start it, and start it again whenever it ends, until `stop`; returns when it has ended for good. Raises
+        ConfigurationError where it never came up and says that it cannot."""
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE_SECONDS
         with self._listen():
@@ -105,6 +110,11 @@ class Child:
                 if loop.time() - began > STEADY_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
                 code = process.returncode
+                if code == MISCONFIGURED and not self._announced:
+                    raise ConfigurationError(
+                        f"{self.program.name}: 이 설정으로는 시작할 수 없어요. It cannot start with these settings; "
+                        "what it said stands above."
+                    )
                 log.warning("child_ended", process=self.program.name, exit_code=code, delay_ms=int(pause * 1000))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):

@@ -209,7 +209,7 @@ async def test_what_a_stalled_radio_kept_is_taken(valkey: Valkey, tmp_path: Path
                 await socket.send(bytes(640))
             await socket.send(encode_client(Text(text="다시 들리세요?")))
             async with asyncio.timeout(10):
-                while "turn.committed" not in str(await socket.recv()):
+                while "reply.done" not in str(await socket.recv()):
                     pass
 
 

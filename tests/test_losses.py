@@ -355,9 +355,9 @@ async def test_one_orphan_that_cannot_be_read_does_not_keep_the_others_waiting(v
 
 
 async def test_a_reply_that_was_under_way_is_found_in_the_down_stream(valkey: Valkey, tmp_path: Path) -> None:
-    text = ReplyText(attempt=1, reply=1, sentence=0, text="그러셨군요.", source="scripted")
+    text = ReplyText(attempt=1, reply=1, sentence=0, text="그러셨군요, 어르신.", source="scripted")
     unsent = ReplyText(attempt=1, reply=1, sentence=1, text="못 들은 말.", source="scripted")
-    audio = ReplyAudio(attempt=1, reply=1, sentence=0, first_sample=0, pcm=bytes(4800))
+    audio = ReplyAudio(attempt=1, reply=1, sentence=0, first_sample=0, pcm=bytes(57_600))
     async with Bus.open([valkey.url], name="node") as bus:
         opened = TurnOpened(session=SESSION, turn=1, language="ko", reply_rate=24_000)
         turn = await bus.turns(SESSION).open(opened, epoch=1, deliver=lambda _: None)
@@ -376,4 +376,4 @@ async def test_a_reply_that_was_under_way_is_found_in_the_down_stream(valkey: Va
         await database.wait_ready()
         await Orphans(bus, database, chosen, idle_ms=0).look()
         [row] = await database.turns(SESSION)
-    assert (row.reply, row.heard, row.interrupted) == ("그러셨군요.", "그러셨군요.", True)
+    assert (row.reply, row.heard, row.interrupted) == ("그러셨군요, 어르신.", "그러셨군요,", True), "1.2 s of about 1.8"

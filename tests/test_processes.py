@@ -107,6 +107,15 @@ async def test_its_children_die_with_a_supervisor_that_is_killed(folder: Path) -
         await until_gone(children)
 
 
+async def test_a_program_that_cannot_start_with_its_settings_ends_all(folder: Path) -> None:
+    settings = SCRIPTED | {"STT_ENGINE": "an ear trumpet"}
+    async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **settings) as up:
+        assert await up.ended() == 2
+        assert "STT_ENGINE" in await up.printed("gpu_node: ")
+        await up.printed("node: 이 설정으로는 시작할 수 없어요.")
+        assert not up.children()
+
+
 async def test_a_second_up_in_the_same_folder_is_refused_and_leaves_the_first_alone(folder: Path) -> None:
     async with started("silvertalk", "up", DATA_DIR=str(folder), PORT="0", **SCRIPTED) as first:
         url = await address(first)
