@@ -49,9 +49,9 @@ async def _talk(tab: Page, photo: Path) -> None:
     await tab.until("document.querySelector('#photos img')?.naturalWidth > 0", WAIT_SECONDS)
     await tab.press("#photos button")
     await tab.until_told("turn.committed", WAIT_SECONDS, turn=2)
-    written = "[...document.querySelectorAll('.person')].at(-1).textContent.length"
-    said = "document.querySelectorAll('.person').length"
-    await tab.until(f"{said} >= 2 && {written} > {HEARD_CHARACTERS}", WAIT_SECONDS)
+    await tab.until_told("transcript.partial", WAIT_SECONDS, turn=3)
+    written = "[...document.querySelectorAll('.person')].at(-1).textContent.trim().length"
+    await tab.until(f"{written} > {HEARD_CHARACTERS}", WAIT_SECONDS)
 
 
 def _quiet(seconds: float) -> bytes:
